@@ -1,0 +1,47 @@
+use std::sync::Arc;
+
+use crate::{DynError, Verdict};
+
+/// Says what an outcome means, or that it has no opinion.
+///
+/// A closure `Fn(Result<&Res, &DynError>) -> Option<Verdict>` is a classifier; so is a tuple of
+/// classifiers, in which the first opinion wins. Who asks treats nobody's opinion as
+/// [`Class::Permanent`](crate::Class::Permanent): what is not understood is not repeated.
+pub trait Classify<Res: ?Sized> {
+    /// Judges one attempt by its response or by its error.
+    fn classify(&self, outcome: Result<&Res, &DynError>) -> Option<Verdict>;
+}
+
+impl<Res: ?Sized, F> Classify<Res> for F
+where
+    F: Fn(Result<&Res, &DynError>) -> Option<Verdict>,
+{
+    fn classify(&self, outcome: Result<&Res, &DynError>) -> Option<Verdict> {
+        self(outcome)
+    }
+}
+
+impl<Res: ?Sized, C: Classify<Res> + ?Sized> Classify<Res> for Arc<C> {
+    fn classify(&self, outcome: Result<&Res, &DynError>) -> Option<Verdict> {
+        (**self).classify(outcome)
+    }
+}
+
+macro_rules! first_opinion_wins {
+    ($($name:ident)+) => {
+        impl<Res: ?Sized, $($name: Classify<Res>),+> Classify<Res> for ($($name,)+) {
+            #[allow(non_snake_case, reason = "the tuple's fields are named by their types")]
+            fn classify(&self, outcome: Result<&Res, &DynError>) -> Option<Verdict> {
+                let ($($name,)+) = self;
+                None$(.or_else(|| $name.classify(outcome)))+
+            }
+        }
+    };
+}
+
+first_opinion_wins!(A);
+first_opinion_wins!(A B);
+first_opinion_wins!(A B C);
+first_opinion_wins!(A B C D);
+
+const _: fn(&dyn Classify<()>) = |_object_safe| {};
