@@ -93,7 +93,7 @@ impl Backoff {
         match self.jitter {
             Jitter::Around(percent) => {
                 let spread = percent_of(ceiling, percent);
-                between(ceiling - spread, ceiling.saturating_add(spread), random)
+                between(ceiling.saturating_sub(spread), ceiling.saturating_add(spread), random)
             }
             Jitter::Decorrelated => {
                 let base = self.base.min(self.cap);

@@ -85,7 +85,9 @@ fn a_hint_is_a_lower_bound_spread_upward_only() {
 #[test]
 fn a_huge_base_and_a_huge_retry_number_saturate_at_the_cap() {
     let day = SECOND * 86_400;
-    let backoff = Backoff::exponential(day).cap(Duration::MAX).jitter(Jitter::None);
+    let backoff = Backoff::exponential(day)
+        .cap(Duration::MAX)
+        .jitter(Jitter::None);
     assert!((1..=1025).all(|retry| backoff.ceiling(retry) >= day));
     assert_eq!(backoff.cap(day * 2).ceiling(1000), day * 2);
 }
