@@ -5,11 +5,21 @@ use crate::{DynError, Verdict};
 /// Says what an outcome means, or that it has no opinion.
 ///
 /// A closure `Fn(Result<&Res, &DynError>) -> Option<Verdict>` is a classifier; so is a tuple of
-/// classifiers, in which the first opinion wins. Who asks treats nobody's opinion as
-/// [`Class::Permanent`](crate::Class::Permanent): what is not understood is not repeated.
+/// classifiers, in which the first opinion wins.
 pub trait Classify<Res: ?Sized> {
     /// Judges one attempt by its response or by its error.
     fn classify(&self, outcome: Result<&Res, &DynError>) -> Option<Verdict>;
+
+    /// The verdict to act on: nobody's opinion means [`Class::Permanent`](crate::Class::Permanent),
+    /// for what is not understood is not repeated.
+    #[inline]
+    fn verdict(&self, outcome: Result<&Res, &DynError>) -> Verdict {
+        match self.classify(outcome) {
+            Some(verdict) => verdict,
+            None if outcome.is_ok() => Verdict::rejected("unclassified"),
+            None => Verdict::permanent("unclassified"),
+        }
+    }
 }
 
 impl<Res: ?Sized, F> Classify<Res> for F

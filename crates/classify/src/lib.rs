@@ -1,16 +1,25 @@
 #![doc = include_str!("../README.md")]
 
 mod classify;
+mod error_classifier;
 mod find;
 mod http;
+mod http_classifier;
 mod opinion;
+mod retry_after;
+mod status;
 mod verdict;
+mod walk;
+mod word;
 
 pub use self::{
     classify::Classify,
+    error_classifier::ErrorClassifier,
     find::{chain, find},
     http::{Http, HttpOutcome, http},
+    http_classifier::HttpClassifier,
     opinion::Opinion,
+    retry_after::{retry_after, retry_after_by},
     verdict::{Class, Health, Sent, Verdict},
 };
 

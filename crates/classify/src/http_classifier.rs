@@ -1,0 +1,24 @@
+use http::Response;
+
+use crate::{Classify, DynError, Verdict, status, walk, word};
+
+/// What outcomes mean over HTTP: the default of retry and breaker alike.
+///
+/// A response is judged by its status, then by what its headers say about another attempt; an
+/// error by its chain of causes. The tables stand in the [crate's documentation](crate). An error
+/// in whose chain nothing is known gets no opinion.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct HttpClassifier;
+
+impl<B> Classify<Response<B>> for HttpClassifier {
+    #[inline]
+    fn classify(&self, outcome: Result<&Response<B>, &DynError>) -> Option<Verdict> {
+        match outcome {
+            Ok(response) => Some(word::heed(
+                status::judge(response.status()),
+                response.headers(),
+            )),
+            Err(error) => walk::judge(error),
+        }
+    }
+}

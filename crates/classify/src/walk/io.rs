@@ -1,0 +1,37 @@
+use std::error::Error;
+use std::io::{self, ErrorKind};
+
+use crate::{Verdict, chain};
+
+/// The first kind in the chain that says something.
+pub(super) fn judge(error: &(dyn Error + 'static)) -> Option<Verdict> {
+    chain(error)
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .find_map(|error| kind(error.kind()))
+}
+
+fn kind(kind: ErrorKind) -> Option<Verdict> {
+    Some(match kind {
+        // Only a connection that never came to be is refused, or lacks an address to come from.
+        ErrorKind::ConnectionRefused | ErrorKind::AddrNotAvailable => {
+            Verdict::transient("connect").unsent()
+        }
+        // The network may also lose its way under a connection that stood, after the request.
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown => {
+            Verdict::transient("unreachable")
+        }
+        ErrorKind::BrokenPipe
+        | ErrorKind::ConnectionAborted
+        | ErrorKind::ConnectionReset
+        | ErrorKind::NotConnected
+        | ErrorKind::UnexpectedEof
+        | ErrorKind::WriteZero => Verdict::transient("reset"),
+        ErrorKind::TimedOut => Verdict::transient("timeout"),
+        ErrorKind::Interrupted | ErrorKind::WouldBlock => Verdict::transient("io"),
+        ErrorKind::InvalidData
+        | ErrorKind::InvalidInput
+        | ErrorKind::PermissionDenied
+        | ErrorKind::Unsupported => Verdict::permanent("io"),
+        _ => return None,
+    })
+}
