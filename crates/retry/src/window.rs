@@ -1,0 +1,190 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// How many slices of one second are remembered.
+pub(crate) const SLICES: u32 = 10;
+
+/// A power of two over [`SLICES`], so that a slot is found without a division.
+const SLOTS: usize = 16;
+
+/// Successes and retries of the last [`SLICES`] slices; older ones fall out by themselves.
+///
+/// A success is one compare-and-swap. Retries are counted under a lock, which no success takes.
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    successes: [AtomicU64; SLOTS],
+    retries: Mutex<[Slot; SLOTS]>,
+}
+
+/// What happened in one slice; its number tells a slot of now from one of sixteen slices ago.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+struct Slot {
+    slice: u32,
+    count: u32,
+}
+
+impl Window {
+    /// Counts a success in `slice`.
+    pub(crate) fn succeeded(&self, slice: u32) {
+        let slot = &self.successes[index(slice)];
+        let mut seen = slot.load(Ordering::Relaxed);
+        loop {
+            let Some(next) = Slot::unpack(seen).next(slice) else {
+                return;
+            };
+            match slot.compare_exchange_weak(
+                seen,
+                next.pack(),
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return,
+                Err(changed) => seen = changed,
+            }
+        }
+    }
+
+    /// Counts a retry in `slice`, if `afford(successes, retries)` of the whole window lets it.
+    pub(crate) fn try_retry(&self, slice: u32, afford: impl FnOnce(u64, u64) -> bool) -> bool {
+        let mut retries = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
+        if !afford(self.successes(slice), sum(&retries[..], slice)) {
+            return false;
+        }
+        let slot = &mut retries[index(slice)];
+        if let Some(next) = slot.next(slice) {
+            *slot = next;
+        }
+        true
+    }
+
+    /// Successes and retries in the window that ends with `slice`.
+    pub(crate) fn counts(&self, slice: u32) -> (u64, u64) {
+        let retries = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
+        (self.successes(slice), sum(&retries[..], slice))
+    }
+
+    fn successes(&self, slice: u32) -> u64 {
+        let slots = self.successes.each_ref();
+        sum(&slots.map(|slot| Slot::unpack(slot.load(Ordering::Relaxed))), slice)
+    }
+}
+
+impl Slot {
+    /// The slot with one more in `slice`; `None` when it belongs to a later one already.
+    const fn next(self, slice: u32) -> Option<Self> {
+        let count = match self.slice {
+            same if same == slice => self.count.saturating_add(1),
+            earlier if earlier < slice => 1,
+            _ => return None,
+        };
+        Some(Self { slice, count })
+    }
+
+    const fn pack(self) -> u64 {
+        (self.slice as u64) << 32 | self.count as u64
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "each half is 32 bits")]
+    const fn unpack(packed: u64) -> Self {
+        Self {
+            slice: (packed >> 32) as u32,
+            count: packed as u32,
+        }
+    }
+}
+
+const fn index(slice: u32) -> usize {
+    slice as usize % SLOTS
+}
+
+fn sum(slots: &[Slot], slice: u32) -> u64 {
+    slots
+        .iter()
+        .filter(|slot| slot.slice <= slice && slice - slot.slice < SLICES)
+        .map(|slot| u64::from(slot.count))
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What the window must agree with: every event with its slice, counted anew each time.
+    #[derive(Default)]
+    struct Naive {
+        successes: Vec<u32>,
+        retries: Vec<u32>,
+    }
+
+    impl Naive {
+        fn counts(&self, slice: u32) -> (u64, u64) {
+            let count = |events: &[u32]| {
+                events
+                    .iter()
+                    .filter(|&&event| event <= slice && event + SLICES > slice)
+                    .count() as u64
+            };
+            (count(&self.successes), count(&self.retries))
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_counts_like_a_list_of_all_events(
+            events in prop::collection::vec((0_u32..25, any::<bool>()), 0..400),
+        ) {
+            let (window, mut naive, mut slice) = (Window::default(), Naive::default(), 0);
+            for (step, success) in events {
+                // Mostly bursts within a slice, at times a gap longer than the window.
+                slice += if step < 20 { step / 15 } else { step - 12 };
+                if success {
+                    window.succeeded(slice);
+                    naive.successes.push(slice);
+                } else if window.try_retry(slice, |successes, retries| retries <= successes) {
+                    naive.retries.push(slice);
+                }
+                prop_assert_eq!(window.counts(slice), naive.counts(slice));
+            }
+        }
+    }
+
+    #[test]
+    fn a_straggler_from_a_slice_long_gone_changes_nothing() {
+        let window = Window::default();
+        window.succeeded(16);
+        window.succeeded(0);
+        assert_eq!(window.counts(16), (1, 0));
+    }
+
+    #[test]
+    fn a_straggler_from_the_last_slice_still_counts_there() {
+        let window = Window::default();
+        window.succeeded(5);
+        window.succeeded(4);
+        assert_eq!(window.counts(5), (2, 0));
+        assert_eq!(window.counts(14), (1, 0));
+    }
+
+    #[test]
+    fn nothing_is_lost_between_two_threads() {
+        const EACH: u64 = 100_000;
+        let window = Window::default();
+        let spent = std::thread::scope(|scope| {
+            let workers = [0, 1].map(|_| {
+                scope.spawn(|| {
+                    let mut spent = 0;
+                    for _ in 0..EACH {
+                        window.succeeded(3);
+                        spent += u64::from(window.try_retry(3, |_, retries| retries < EACH));
+                    }
+                    spent
+                })
+            });
+            workers.map(|worker| worker.join().unwrap()).iter().sum::<u64>()
+        });
+        assert_eq!(window.counts(3), (2 * EACH, EACH));
+        assert_eq!(spent, EACH);
+    }
+}
