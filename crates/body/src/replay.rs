@@ -1,0 +1,174 @@
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::exclusive::{Exclusive, into_bytes};
+use crate::shared::Reader;
+use crate::{BoxError, NotReplayable};
+
+/// A request body that can be sent again.
+///
+/// It is sent as it arrives, and what was sent is kept, up to a cap, for the next attempt. A body
+/// that is one ready frame, as most are, is kept as it is: without a lock, an allocation or a copy.
+///
+/// Each clone yields the whole body from its first byte. Clones share one source, which only one of
+/// them can read: the newest that has been polled. An older one that is still being polled gets
+/// [`Superseded`](crate::Superseded) where the kept part ends, so an attempt that was given up never holds back its
+/// successor. Keep one body and send clones of it, or send it and keep a clone.
+///
+/// Frames, trailers, size hint and end of stream are those of the source, so a `Content-Length`
+/// stays what it was. A kept frame costs 32 bytes beside its data.
+pub struct ReplayBody<B> {
+    state: State<B>,
+}
+
+enum State<B> {
+    /// Nothing to send.
+    Empty,
+    /// The source failed before it was sent; the error goes with the first poll.
+    Failed(Option<BoxError>),
+    /// Passed on without being kept.
+    Live(Exclusive<B>, NotReplayable),
+    /// Kept while it is read.
+    Shared(Reader<B>),
+    /// One frame, known from the start.
+    Whole { bytes: Bytes, sent: bool },
+}
+
+impl<B> ReplayBody<B>
+where
+    B: Body + Unpin,
+    B::Error: Into<BoxError>,
+{
+    /// A body that can be sent again if it has at most `cap` bytes.
+    ///
+    /// A larger one is sent all the same, once. A body that knows its length is asked for its first
+    /// frame at once.
+    #[must_use]
+    pub fn new(mut body: B, cap: usize) -> Self {
+        if body.is_end_stream() {
+            return State::Empty.into();
+        }
+        let hint = body.size_hint();
+        if hint.lower() > cap as u64 {
+            return State::Live(Exclusive::new(body), NotReplayable::TooLarge).into();
+        }
+        let mut first = None;
+        if let Some(length) = hint.exact() {
+            let mut cx = Context::from_waker(Waker::noop());
+            match Pin::new(&mut body).poll_frame(&mut cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    let frame = frame.map_data(into_bytes);
+                    match frame.into_data() {
+                        Ok(bytes) if bytes.len() as u64 == length && body.is_end_stream() => {
+                            return State::Whole { bytes, sent: false }.into();
+                        }
+                        Ok(bytes) => first = Some(Frame::data(bytes)),
+                        Err(frame) => first = Some(frame),
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => return State::Failed(Some(error.into())).into(),
+                Poll::Ready(None) => return State::Empty.into(),
+                Poll::Pending => {}
+            }
+        }
+        State::Shared(Reader::new(body, first, cap)).into()
+    }
+
+    /// A body that is sent once and not kept.
+    #[must_use]
+    pub fn once(body: B) -> Self {
+        State::Live(Exclusive::new(body), NotReplayable::Once).into()
+    }
+
+    /// The same body from its first byte, however much of it has been sent.
+    ///
+    /// # Errors
+    ///
+    /// If the body cannot be sent again: it is too large, failed, or was made to be sent once.
+    pub fn try_clone(&self) -> Result<Self, NotReplayable> {
+        Ok(match &self.state {
+            State::Empty => State::Empty,
+            State::Failed(_) => return Err(NotReplayable::Failed),
+            State::Live(_, why) => return Err(*why),
+            State::Shared(reader) => State::Shared(reader.try_clone()?),
+            State::Whole { bytes, .. } => State::Whole {
+                bytes: bytes.clone(),
+                sent: false,
+            },
+        }
+        .into())
+    }
+}
+
+impl<B> From<State<B>> for ReplayBody<B> {
+    fn from(state: State<B>) -> Self {
+        Self { state }
+    }
+}
+
+impl<B> Body for ReplayBody<B>
+where
+    B: Body + Unpin,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match &mut self.state {
+            State::Empty | State::Whole { sent: true, .. } => Poll::Ready(None),
+            State::Failed(error) => Poll::Ready(error.take().map(Err)),
+            State::Live(body, _) => Pin::new(body)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(Into::into))),
+            State::Shared(reader) => reader.poll_frame(cx),
+            State::Whole { bytes, sent } => {
+                *sent = true;
+                Poll::Ready(Some(Ok(Frame::data(bytes.clone()))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.state {
+            State::Empty => true,
+            State::Failed(error) => error.is_none(),
+            State::Live(body, _) => body.is_end_stream(),
+            State::Shared(reader) => reader.is_end_stream(),
+            State::Whole { sent, .. } => *sent,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.state {
+            State::Empty | State::Whole { sent: true, .. } => SizeHint::with_exact(0),
+            State::Failed(_) => SizeHint::default(),
+            State::Live(body, _) => body.size_hint(),
+            State::Shared(reader) => reader.size_hint(),
+            State::Whole { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
+        }
+    }
+}
+
+/// Without the data: a body may hold what nobody should log.
+impl<B> fmt::Debug for ReplayBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::Empty => "empty",
+            State::Failed(_) => "failed",
+            State::Live(..) => "live",
+            State::Shared(_) => "shared",
+            State::Whole { .. } => "whole",
+        };
+        f.debug_struct("ReplayBody")
+            .field("state", &state)
+            .finish_non_exhaustive()
+    }
+}
