@@ -4,8 +4,9 @@ use crate::{DynError, Verdict};
 
 /// Says what an outcome means, or that it has no opinion.
 ///
-/// A closure `Fn(Result<&Res, &DynError>) -> Option<Verdict>` is a classifier; so is a tuple of
-/// classifiers, in which the first opinion wins.
+/// A closure `Fn(Result<&Res, &DynError>) -> Option<Verdict>` is a classifier (write it inside
+/// [`classify_fn`] or [`http()`](crate::http()), which tell the compiler its argument's type); so is
+/// a tuple of classifiers, in which the first opinion wins.
 pub trait Classify<Res: ?Sized> {
     /// Judges one attempt by its response or by its error.
     fn classify(&self, outcome: Result<&Res, &DynError>) -> Option<Verdict>;
@@ -20,6 +21,17 @@ pub trait Classify<Res: ?Sized> {
             None => Verdict::permanent("unclassified"),
         }
     }
+}
+
+/// A classifier from a closure, whose argument's type need not be written.
+///
+/// For a closure over HTTP responses of any body there is [`http()`](crate::http()).
+pub const fn classify_fn<Res, F>(classify: F) -> F
+where
+    Res: ?Sized,
+    F: Fn(Result<&Res, &DynError>) -> Option<Verdict>,
+{
+    classify
 }
 
 impl<Res: ?Sized, F> Classify<Res> for F

@@ -1,6 +1,6 @@
 use http::Response;
 
-use crate::{Classify, DynError, Verdict, status, walk, word};
+use crate::{Classify, DynError, Verdict, hints, status, walk};
 
 /// What outcomes mean over HTTP: the default of retry and breaker alike.
 ///
@@ -14,7 +14,7 @@ impl<B> Classify<Response<B>> for HttpClassifier {
     #[inline]
     fn classify(&self, outcome: Result<&Response<B>, &DynError>) -> Option<Verdict> {
         match outcome {
-            Ok(response) => Some(word::heed(
+            Ok(response) => Some(hints::heed(
                 status::judge(response.status()),
                 response.headers(),
             )),

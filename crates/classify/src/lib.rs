@@ -3,6 +3,8 @@
 mod classify;
 mod error_classifier;
 mod find;
+mod grpc_classifier;
+mod hints;
 mod http;
 mod http_classifier;
 mod opinion;
@@ -10,12 +12,12 @@ mod retry_after;
 mod status;
 mod verdict;
 mod walk;
-mod word;
 
 pub use self::{
-    classify::Classify,
+    classify::{Classify, classify_fn},
     error_classifier::ErrorClassifier,
     find::{chain, find},
+    grpc_classifier::GrpcClassifier,
     http::{Http, HttpOutcome, http},
     http_classifier::HttpClassifier,
     opinion::Opinion,

@@ -1,12 +1,12 @@
-use std::error::Error;
-use std::io::{self, ErrorKind};
+use std::io::{Error, ErrorKind};
 
+use super::Cause;
 use crate::{Verdict, chain};
 
 /// The first kind in the chain that says something.
-pub(super) fn judge(error: &(dyn Error + 'static)) -> Option<Verdict> {
+pub(super) fn judge(error: &Cause) -> Option<Verdict> {
     chain(error)
-        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .filter_map(|error| error.downcast_ref::<Error>())
         .find_map(|error| kind(error.kind()))
 }
 

@@ -1,8 +1,66 @@
-//! The ordered walk over an error and its causes: what each client's errors mean.
+//! The ordered walk over an error and its causes: one file for each library whose errors we know.
 
+#[cfg(feature = "h2")]
+mod h2;
+#[cfg(feature = "hyper")]
+mod hyper;
+#[cfg(feature = "hyper-util")]
+mod hyper_util;
 mod io;
+#[cfg(any(feature = "reqwest-0-12", feature = "reqwest-0-13"))]
+mod reqwest;
+#[cfg(feature = "rustls")]
+mod rustls;
+mod tokio;
+#[cfg(feature = "tower")]
+mod tower;
+
+use std::error::Error;
 
 use crate::{DynError, Opinion, Verdict, find};
+
+type Cause = dyn Error + 'static;
+type Rule = fn(&Cause) -> Option<Verdict>;
+
+/// Each rule looks through the whole chain before the next one is asked.
+///
+/// The caller's own faults go first: the error of a request's body may hold any other error, and
+/// must not be taken for the connection's. What a protocol says goes before the kind of an
+/// [`io::Error`](std::io::Error), which it often wraps.
+const RULES: &[Rule] = &[
+    #[cfg(feature = "reqwest-0-12")]
+    reqwest::v0_12::settled,
+    #[cfg(feature = "reqwest-0-13")]
+    reqwest::v0_13::settled,
+    #[cfg(feature = "hyper-util")]
+    hyper_util::unusable,
+    #[cfg(feature = "hyper")]
+    hyper::judge,
+    #[cfg(feature = "h2")]
+    h2::judge,
+    #[cfg(feature = "rustls")]
+    rustls::judge,
+    #[cfg(feature = "reqwest-0-12")]
+    reqwest::v0_12::timed_out,
+    #[cfg(feature = "reqwest-0-13")]
+    reqwest::v0_13::timed_out,
+    #[cfg(feature = "tower")]
+    tower::judge,
+    tokio::judge,
+    #[cfg(feature = "hyper")]
+    hyper::connection_lost,
+    io::judge,
+];
+
+/// An error of one of these is of a connection that was never handed the request.
+const UNCONNECTED: &[fn(&Cause) -> bool] = &[
+    #[cfg(feature = "hyper-util")]
+    hyper_util::unconnected,
+    #[cfg(feature = "reqwest-0-12")]
+    reqwest::v0_12::unconnected,
+    #[cfg(feature = "reqwest-0-13")]
+    reqwest::v0_13::unconnected,
+];
 
 /// What `error` means, or nothing if no cause in its chain is known.
 #[cold]
@@ -10,5 +68,9 @@ pub(crate) fn judge(error: &DynError) -> Option<Verdict> {
     if let Some(opinion) = find::<Opinion>(error) {
         return Some(opinion.verdict);
     }
-    io::judge(error)
+    let verdict = RULES.iter().find_map(|rule| rule(error));
+    if UNCONNECTED.iter().any(|holds| holds(error)) {
+        return Some(verdict.unwrap_or(Verdict::transient("connect")).unsent());
+    }
+    verdict
 }

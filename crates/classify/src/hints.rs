@@ -1,6 +1,6 @@
-use http::{HeaderMap, HeaderName};
-
 use std::time::Duration;
+
+use http::{HeaderMap, HeaderName};
 
 use crate::{Class, Health, Verdict, retry_after};
 
