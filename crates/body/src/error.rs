@@ -38,3 +38,29 @@ impl fmt::Display for Superseded {
 }
 
 impl Error for Superseded {}
+
+/// A body has more bytes than its reader accepts.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct TooLarge {
+    cap: usize,
+}
+
+impl TooLarge {
+    pub(crate) const fn new(cap: usize) -> Self {
+        Self { cap }
+    }
+
+    /// The most bytes that would have been accepted.
+    #[must_use]
+    pub const fn cap(&self) -> usize {
+        self.cap
+    }
+}
+
+impl fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "body exceeds {} bytes", self.cap)
+    }
+}
+
+impl Error for TooLarge {}

@@ -5,6 +5,8 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 
+use crate::BoxError;
+
 /// A body that is reached through `&mut` alone: `Sync` if it is `Send`, and the mutex that makes it
 /// so is never locked. What is asked through `&` is answered from the last look.
 pub(crate) struct Exclusive<B> {
@@ -23,20 +25,27 @@ impl<B: Body + Unpin> Exclusive<B> {
     }
 }
 
-impl<B: Body + Unpin> Body for Exclusive<B> {
+impl<B> Body for Exclusive<B>
+where
+    B: Body + Unpin,
+    B::Error: Into<BoxError>,
+{
     type Data = Bytes;
-    type Error = B::Error;
+    type Error = BoxError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
         let body = this.body.get_mut().unwrap_or_else(PoisonError::into_inner);
         let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
         this.hint = body.size_hint();
         this.ended = body.is_end_stream();
-        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(into_bytes))))
+        Poll::Ready(frame.map(|frame| match frame {
+            Ok(frame) => Ok(frame.map_data(into_bytes)),
+            Err(error) => Err(error.into()),
+        }))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -64,7 +64,7 @@ where
                     let frame = frame.map_data(into_bytes);
                     match frame.into_data() {
                         Ok(bytes) if bytes.len() as u64 == length && body.is_end_stream() => {
-                            return State::Whole { bytes, sent: false }.into();
+                            return State::whole(bytes).into();
                         }
                         Ok(bytes) => first = Some(Frame::data(bytes)),
                         Err(frame) => first = Some(frame),
@@ -89,18 +89,36 @@ where
     /// # Errors
     ///
     /// If the body cannot be sent again: it is too large, failed, or was made to be sent once.
+    #[inline]
     pub fn try_clone(&self) -> Result<Self, NotReplayable> {
-        Ok(match &self.state {
-            State::Empty => State::Empty,
-            State::Failed(_) => return Err(NotReplayable::Failed),
-            State::Live(_, why) => return Err(*why),
-            State::Shared(reader) => State::Shared(reader.try_clone()?),
-            State::Whole { bytes, .. } => State::Whole {
-                bytes: bytes.clone(),
-                sent: false,
-            },
+        match &self.state {
+            State::Whole { bytes, .. } => Ok(State::whole(bytes.clone()).into()),
+            other => other.try_clone().map(Self::from),
         }
-        .into())
+    }
+}
+
+impl<B> State<B> {
+    const fn whole(bytes: Bytes) -> Self {
+        Self::Whole { bytes, sent: false }
+    }
+}
+
+impl<B> State<B>
+where
+    B: Body + Unpin,
+    B::Error: Into<BoxError>,
+{
+    /// What is not the common case, out of its way.
+    #[inline(never)]
+    fn try_clone(&self) -> Result<Self, NotReplayable> {
+        Ok(match self {
+            Self::Empty => Self::Empty,
+            Self::Failed(_) => return Err(NotReplayable::Failed),
+            Self::Live(_, why) => return Err(*why),
+            Self::Shared(reader) => Self::Shared(reader.try_clone()?),
+            Self::Whole { bytes, .. } => Self::whole(bytes.clone()),
+        })
     }
 }
 
@@ -125,9 +143,7 @@ where
         match &mut self.state {
             State::Empty | State::Whole { sent: true, .. } => Poll::Ready(None),
             State::Failed(error) => Poll::Ready(error.take().map(Err)),
-            State::Live(body, _) => Pin::new(body)
-                .poll_frame(cx)
-                .map(|frame| frame.map(|frame| frame.map_err(Into::into))),
+            State::Live(body, _) => Pin::new(body).poll_frame(cx),
             State::Shared(reader) => reader.poll_frame(cx),
             State::Whole { bytes, sent } => {
                 *sent = true;

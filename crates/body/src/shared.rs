@@ -8,6 +8,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::exclusive::into_bytes;
+use crate::gather::longer;
 use crate::{BoxError, NotReplayable, Superseded};
 
 /// One reader of a source that several may read, each from the first byte.
@@ -134,13 +135,7 @@ where
         let Source::Live(body) = &shared.source else {
             return SizeHint::with_exact(left);
         };
-        let rest = body.size_hint();
-        let mut hint = SizeHint::new();
-        hint.set_lower(rest.lower().saturating_add(left));
-        if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(left)) {
-            hint.set_upper(upper);
-        }
-        hint
+        longer(body.size_hint(), left)
     }
 }
 

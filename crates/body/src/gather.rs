@@ -1,0 +1,96 @@
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http_body::{Body, SizeHint};
+
+use crate::exclusive::into_bytes;
+
+/// Data on its way to being whole.
+#[derive(Default)]
+pub(crate) struct Gather {
+    /// The only frame so far, not copied.
+    single: Bytes,
+    /// All frames, once there are two.
+    joined: BytesMut,
+}
+
+/// Why a body did not become whole.
+pub(crate) enum Stop<E> {
+    Failed(E),
+    /// It has more than the cap, or says so; this frame, if any, was one too many.
+    Over(Bytes),
+}
+
+impl Gather {
+    /// Reads `body` to its end, or until it has more than `cap` bytes; yields its trailers.
+    pub(crate) fn poll<B: Body>(
+        &mut self,
+        mut body: Pin<&mut B>,
+        cap: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<HeaderMap>, Stop<B::Error>>> {
+        loop {
+            if body.is_end_stream() {
+                return Poll::Ready(Ok(None));
+            }
+            let room = cap - self.len();
+            let promised = body.size_hint().lower();
+            if promised > room as u64 {
+                return Poll::Ready(Err(Stop::Over(Bytes::new())));
+            }
+            let frame = match ready!(body.as_mut().poll_frame(cx)) {
+                Some(Ok(frame)) => frame,
+                Some(Err(error)) => return Poll::Ready(Err(Stop::Failed(error))),
+                None => return Poll::Ready(Ok(None)),
+            };
+            match frame.into_data() {
+                Ok(data) => {
+                    let data = into_bytes(data);
+                    if data.len() > room {
+                        return Poll::Ready(Err(Stop::Over(data)));
+                    }
+                    self.push(data, usize::try_from(promised).unwrap_or(room));
+                }
+                Err(frame) => return Poll::Ready(Ok(frame.into_trailers().ok())),
+            }
+        }
+    }
+
+    pub(crate) fn into_bytes(self) -> Bytes {
+        if self.joined.is_empty() {
+            self.single
+        } else {
+            self.joined.freeze()
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.single.len() + self.joined.len()
+    }
+
+    /// Adds a frame of a body that promised `promised` bytes from this frame on.
+    fn push(&mut self, data: Bytes, promised: usize) {
+        if self.len() == 0 {
+            self.single = data;
+            return;
+        }
+        if self.joined.is_empty() {
+            let single = std::mem::take(&mut self.single);
+            self.joined.reserve(single.len() + promised.max(data.len()));
+            self.joined.extend_from_slice(&single);
+        }
+        self.joined.extend_from_slice(&data);
+    }
+}
+
+/// What `hint` promises, and `bytes` before it.
+pub(crate) fn longer(hint: SizeHint, bytes: u64) -> SizeHint {
+    let mut longer = SizeHint::new();
+    longer.set_lower(hint.lower().saturating_add(bytes));
+    if let Some(upper) = hint.upper().and_then(|upper| upper.checked_add(bytes)) {
+        longer.set_upper(upper);
+    }
+    longer
+}
