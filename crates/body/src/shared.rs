@@ -118,6 +118,9 @@ where
             return true;
         }
         let shared = lock(&self.shared);
+        if shared.lost_to(self.generation) {
+            return false;
+        }
         let ended = match &shared.source {
             Source::Live(body) => body.is_end_stream(),
             Source::Ended => shared.trailers.is_none(),
@@ -131,6 +134,9 @@ where
             return SizeHint::with_exact(0);
         }
         let shared = lock(&self.shared);
+        if shared.lost_to(self.generation) {
+            return SizeHint::default();
+        }
         let left = shared.left(self.bytes);
         let Source::Live(body) = &shared.source else {
             return SizeHint::with_exact(left);
@@ -155,6 +161,11 @@ impl<B> Shared<B> {
     /// The bytes kept beyond the first `read`.
     fn left(&self, read: u64) -> u64 {
         self.bytes.saturating_sub(read)
+    }
+
+    /// Whether bytes that the reader of this generation has not had are gone.
+    fn lost_to(&self, generation: u64) -> bool {
+        self.kept.is_none() && generation != self.owner
     }
 
     /// Makes the reader of this generation the owner, if it is newer and can still read it all.
