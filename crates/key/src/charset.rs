@@ -5,6 +5,9 @@ use std::fmt;
 pub struct Charset(u128);
 
 impl Charset {
+    /// No character: to begin from with [`with`](Self::with).
+    pub const EMPTY: Self = Self(0);
+
     /// Visible ASCII without the space: `!` to `~`.
     pub const VISIBLE: Self = Self::range(0x21, 0x7e);
 
@@ -20,7 +23,7 @@ impl Charset {
 
     /// The characters of `self` and this one too; anything but printable ASCII changes nothing.
     #[must_use]
-    pub const fn and(self, character: char) -> Self {
+    pub const fn with(self, character: char) -> Self {
         match character {
             ' '..='~' => Self(self.0 | 1 << character as u32),
             _ => self,
@@ -40,10 +43,6 @@ impl Charset {
     #[must_use]
     pub const fn contains(self, byte: u8) -> bool {
         byte.is_ascii() && self.0 >> byte & 1 == 1
-    }
-
-    pub(crate) const fn includes(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
     }
 
     const fn union(self, other: Self) -> Self {

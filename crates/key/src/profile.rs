@@ -2,22 +2,29 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{HeaderMap, HeaderName};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Extensions, Method, StatusCode};
 
-use crate::Charset;
+use crate::{Charset, DerivationSecret, IdempotencyKey, Misfit, ProfileBuilder, syntax};
+
+/// The fewest characters of a derived key: its version, and 128 bits that nobody can guess.
+const DERIVED_MIN: usize = 23;
 
 /// What a provider promises about its idempotency key.
 ///
 /// There is no default: most providers ignore a key that they do not know, so a promise must be
-/// declared. Cloning is a few instructions.
+/// declared. The ready ones say what the provider publishes and leave empty what it does not;
+/// [`custom`](Self::custom) declares any other. Cloning costs a few instructions.
+///
+/// A profile is also a [`Classify`](buttress_classify::Classify), to stand before another one:
+/// `(profile, HttpClassifier)`.
 #[derive(Clone, Debug)]
 pub struct Profile(Terms);
 
 #[derive(Clone, Debug)]
 enum Terms {
-    Published(&'static Promise),
     Custom(Arc<Promise>),
+    Published(&'static Promise),
 }
 
 /// What a provider keeps under a key.
@@ -32,48 +39,78 @@ pub enum Stores {
     SuccessOnly,
 }
 
-#[derive(Debug, PartialEq)]
+/// How a key is written in its header.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Syntax {
+    /// As it is: `Idempotency-Key: abc`. What nearly all providers read.
+    Bare,
+    /// As a string of RFC 8941: `Idempotency-Key: "abc"`.
+    Quoted,
+}
+
+/// Marks a request whose key stands in its body, in the request's extensions.
+///
+/// For a profile without a header (see [`Profile::square`]) this is what
+/// [`Profile::is_keyed`] looks for. The idempotency key layer adds it once it has seen the key in
+/// the body; add it yourself only where that layer is not used.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct KeyInBody;
+
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Promise {
     pub(crate) name: Cow<'static, str>,
     pub(crate) methods: Cow<'static, [Method]>,
     pub(crate) header: Option<HeaderName>,
-    pub(crate) stores: Stores,
+    pub(crate) syntax: Syntax,
+    pub(crate) min_len: usize,
+    pub(crate) max_len: usize,
+    pub(crate) charset: Charset,
     pub(crate) retention: Duration,
+    pub(crate) stores: Stores,
     pub(crate) in_flight: Cow<'static, [StatusCode]>,
     pub(crate) mismatch: Cow<'static, [StatusCode]>,
     pub(crate) unexecuted: Cow<'static, [StatusCode]>,
     pub(crate) replay: Option<(HeaderName, Cow<'static, str>)>,
-    pub(crate) length: (usize, usize),
-    pub(crate) charset: Charset,
 }
 
-const HOUR: u64 = 60 * 60;
-
-static STRIPE_V1: Promise = Promise {
-    name: Cow::Borrowed("stripe_v1"),
-    methods: Cow::Borrowed({
-        static POST: [Method; 1] = [Method::POST];
-        &POST
-    }),
-    header: Some(HeaderName::from_static("idempotency-key")),
-    stores: Stores::Executed,
-    retention: Duration::from_secs(24 * HOUR),
-    in_flight: Cow::Borrowed(&[StatusCode::CONFLICT]),
-    mismatch: Cow::Borrowed(&[StatusCode::BAD_REQUEST]),
-    unexecuted: Cow::Borrowed(&[StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS]),
-    replay: Some((
-        HeaderName::from_static("idempotent-replayed"),
-        Cow::Borrowed("true"),
-    )),
-    length: (1, 255),
-    charset: Charset::VISIBLE,
-};
-
 impl Profile {
-    /// Stripe's API v1.
+    pub(crate) const fn published(promise: &'static Promise) -> Self {
+        Self(Terms::Published(promise))
+    }
+
+    pub(crate) fn declared(promise: Promise) -> Self {
+        Self(Terms::Custom(Arc::new(promise)))
+    }
+
+    /// Declares a provider that has no constructor here, one that reads the key from `header`.
+    ///
+    /// Nothing is assumed but a bare key of 1 to 255 visible ASCII characters on POST.
+    pub fn custom(
+        name: impl Into<Cow<'static, str>>,
+        header: HeaderName,
+        stores: Stores,
+        retention: Duration,
+    ) -> ProfileBuilder {
+        ProfileBuilder::new(name.into(), Some(header), stores, retention)
+    }
+
+    /// As [`custom`](Self::custom), for a provider that reads the key from a field of the body.
+    pub fn custom_in_body(
+        name: impl Into<Cow<'static, str>>,
+        stores: Stores,
+        retention: Duration,
+    ) -> ProfileBuilder {
+        ProfileBuilder::new(name.into(), None, stores, retention)
+    }
+
+    /// The same promise for another time: what the provider's contract with *you* says.
     #[must_use]
-    pub const fn stripe_v1() -> Self {
-        Self(Terms::Published(&STRIPE_V1))
+    pub fn with_retention(self, retention: Duration) -> Self {
+        let promise = self.promise().clone();
+        Self::declared(Promise {
+            retention,
+            ..promise
+        })
     }
 
     /// The provider's name, for people and telemetry.
@@ -88,16 +125,26 @@ impl Profile {
         self.promise().header.as_ref()
     }
 
+    /// How the key is written in the header.
+    #[must_use]
+    pub fn syntax(&self) -> Syntax {
+        self.promise().syntax
+    }
+
     /// Does the provider honour a key on this method?
     #[must_use]
     pub fn covers(&self, method: &Method) -> bool {
         self.promise().methods.contains(method)
     }
 
-    /// Is this request one whose repeats the provider recognises: a covered method, with a key?
+    /// Is this request one whose repeats the provider recognises: a covered method, and a key?
     #[must_use]
-    pub fn is_keyed(&self, method: &Method, headers: &HeaderMap, _extensions: &Extensions) -> bool {
-        self.covers(method) && self.header().is_some_and(|name| headers.contains_key(name))
+    pub fn is_keyed(&self, method: &Method, headers: &HeaderMap, extensions: &Extensions) -> bool {
+        self.covers(method)
+            && match self.header() {
+                Some(name) => headers.contains_key(name),
+                None => extensions.get::<KeyInBody>().is_some(),
+            }
     }
 
     /// What the provider keeps under a key.
@@ -118,35 +165,88 @@ impl Profile {
         self.promise().in_flight.contains(&status)
     }
 
-    /// Is this the status of a key that was used with another body?
+    /// Does a key that was used with another body get this status? Other faults may get it too.
     #[must_use]
     pub fn is_mismatch(&self, status: StatusCode) -> bool {
         self.promise().mismatch.contains(&status)
     }
 
-    /// Do these response headers mark an answer from the provider's store?
+    /// Do these response headers mark an answer that comes from the provider's memory?
     #[must_use]
     pub fn is_replay(&self, headers: &HeaderMap) -> bool {
         let Some((name, value)) = &self.promise().replay else {
             return false;
         };
-        headers
-            .get(name)
-            .is_some_and(|found| found.as_bytes().eq_ignore_ascii_case(value.as_bytes()))
+        let found = headers.get(name).map(HeaderValue::as_bytes);
+        found.is_some_and(|found| found.eq_ignore_ascii_case(value.as_bytes()))
     }
 
-    /// Does this status prove that nothing was executed by the request that it answers?
+    /// Does this status prove that the request it answers executed nothing?
     ///
-    /// By that request: it says nothing about an earlier one under the same key.
+    /// It says nothing about an earlier request under the same key.
     #[must_use]
     pub fn certifies_unexecuted(&self, status: StatusCode) -> bool {
         self.promise().unexecuted.contains(&status)
     }
 
-    fn promise(&self) -> &Promise {
+    /// Checks a key's length and characters against what the provider takes.
+    ///
+    /// # Errors
+    ///
+    /// [`Misfit`] says which rule the key breaks.
+    pub fn check(&self, key: &IdempotencyKey) -> Result<(), Misfit> {
+        let promise = self.promise();
+        let key = key.as_bytes();
+        if key.len() < promise.min_len {
+            return Err(Misfit::TooShort(promise.min_len));
+        }
+        if key.len() > promise.max_len {
+            return Err(Misfit::TooLong(promise.max_len));
+        }
+        if key.iter().all(|&byte| promise.charset.contains(byte)) {
+            Ok(())
+        } else {
+            Err(Misfit::Character)
+        }
+    }
+
+    /// The key as its header's value, marked sensitive.
+    ///
+    /// A bare key shares its bytes; a quoted one is written anew.
+    #[must_use]
+    pub fn to_value(&self, key: &IdempotencyKey) -> HeaderValue {
+        match self.promise().syntax {
+            Syntax::Bare => key.as_value().clone(),
+            Syntax::Quoted => syntax::quote(key),
+        }
+    }
+
+    /// [`IdempotencyKey::derive`], cut to the length that this provider takes.
+    ///
+    /// # Errors
+    ///
+    /// [`Misfit`] when the provider does not take base64url, or fewer than the 23 characters that
+    /// hold 128 bits.
+    pub fn derive(
+        &self,
+        secret: &DerivationSecret,
+        namespace: &str,
+        operation: &str,
+        entity: &str,
+        generation: u32,
+    ) -> Result<IdempotencyKey, Misfit> {
+        let max = self.promise().max_len;
+        if max < DERIVED_MIN {
+            return Err(Misfit::TooLong(max));
+        }
+        let key = IdempotencyKey::derive(secret, namespace, operation, entity, generation).cut(max);
+        self.check(&key).map(|()| key)
+    }
+
+    pub(crate) fn promise(&self) -> &Promise {
         match &self.0 {
-            Terms::Published(promise) => promise,
             Terms::Custom(promise) => promise,
+            Terms::Published(promise) => promise,
         }
     }
 }

@@ -1,18 +1,18 @@
 use std::time::Duration;
 
-use buttress_classify::{Classify, DynError, Health, Verdict};
-use http::{Response, StatusCode};
+use buttress_classify::{Class, Classify, DynError, Health, HttpClassifier, Verdict};
+use http::Response;
 
 use crate::Profile;
 
-/// The wait that an in-flight answer asks for when it names none.
+/// The wait that an answer "in flight" asks for when it names none.
 const IN_FLIGHT: Duration = Duration::from_secs(1);
 
-/// Judges the answers whose meaning the key changes, and has no opinion on the others.
+/// Judges the failures whose meaning the key changes, and has no opinion on anything else.
 ///
-/// - Replayed failure: it can never change under this key. Permanent, neutral.
-/// - Key in flight: transient, neutral, not before the server's hint or else one second.
-/// - Certified as not executed: what the status says, provably unsent.
+/// - Replayed: it can never change under this key. Permanent and neutral.
+/// - In flight: transient and neutral, not before the server's own hint or else one second.
+/// - Certified as not executed: what [`HttpClassifier`] says, provably unsent.
 impl<B> Classify<Response<B>> for Profile {
     fn classify(&self, outcome: Result<&Response<B>, &DynError>) -> Option<Verdict> {
         let response = outcome.ok()?;
@@ -25,18 +25,16 @@ impl<B> Classify<Response<B>> for Profile {
             return Some(Verdict::rejected("replayed").with_health(Health::Neutral));
         }
         if self.is_in_flight(status) {
-            let verdict = Verdict::transient("key_in_flight").with_health(Health::Neutral);
-            return Some(verdict.with_retry_after(Some(IN_FLIGHT)));
+            let mut verdict = HttpClassifier.classify(outcome)?;
+            verdict.class = Class::Transient;
+            verdict.health = Health::Neutral;
+            verdict.retry_after = verdict.retry_after.or(Some(IN_FLIGHT));
+            verdict.reason = "key_in_flight";
+            return Some(verdict);
         }
-        self.certifies_unexecuted(status)
-            .then(|| by_status(status).unsent())
-    }
-}
-
-fn by_status(status: StatusCode) -> Verdict {
-    match status {
-        StatusCode::TOO_MANY_REQUESTS => Verdict::throttled("429"),
-        _ if status.is_server_error() => Verdict::transient("5xx"),
-        _ => Verdict::rejected("4xx"),
+        if self.certifies_unexecuted(status) {
+            return HttpClassifier.classify(outcome).map(Verdict::unsent);
+        }
+        None
     }
 }
