@@ -57,15 +57,13 @@ where
             return State::Live(Exclusive::new(body), NotReplayable::TooLarge).into();
         }
         let mut first = None;
-        if let Some(length) = hint.exact() {
+        if hint.exact().is_some() {
             let mut cx = Context::from_waker(Waker::noop());
             match Pin::new(&mut body).poll_frame(&mut cx) {
                 Poll::Ready(Some(Ok(frame))) => {
                     let frame = frame.map_data(into_bytes);
                     match frame.into_data() {
-                        Ok(bytes) if bytes.len() as u64 == length && body.is_end_stream() => {
-                            return State::whole(bytes).into();
-                        }
+                        Ok(bytes) if body.is_end_stream() => return State::whole(bytes).into(),
                         Ok(bytes) => first = Some(Frame::data(bytes)),
                         Err(frame) => first = Some(frame),
                     }

@@ -16,7 +16,7 @@ pub(crate) struct Reader<B> {
     shared: Arc<Mutex<Shared<B>>>,
     /// Its age: the newest reader that has been polled owns the source.
     generation: u64,
-    /// The kept frames that it has read, and the bytes in them.
+    /// The frames that it has read, and the bytes in them.
     frames: usize,
     bytes: u64,
     ended: bool,
@@ -26,6 +26,7 @@ struct Shared<B> {
     source: Source<B>,
     /// `None` once there was more than the cap: then only the owner can read on.
     kept: Option<Vec<Bytes>>,
+    /// The bytes that have come out of the source.
     bytes: u64,
     cap: u64,
     trailers: Option<HeaderMap>,
@@ -158,7 +159,7 @@ impl<B> Reader<B> {
 }
 
 impl<B> Shared<B> {
-    /// The bytes kept beyond the first `read`.
+    /// The bytes that a reader of the first `read` can still have without the source.
     fn left(&self, read: u64) -> u64 {
         self.bytes.saturating_sub(read)
     }
@@ -245,10 +246,10 @@ where
             if self.bytes > self.cap {
                 self.kept = None;
             }
-            match &mut self.kept {
-                Some(kept) if !data.is_empty() => kept.push(data.clone()),
-                Some(_) => {}
-                None => self.bytes = 0,
+            if let Some(kept) = &mut self.kept
+                && !data.is_empty()
+            {
+                kept.push(data.clone());
             }
             if let Source::Live(body) = &self.source
                 && body.is_end_stream()
@@ -270,7 +271,6 @@ fn lock<B>(shared: &Mutex<Shared<B>>) -> MutexGuard<'_, Shared<B>> {
     shared.lock().unwrap_or_else(|poisoned| {
         let mut guard = poisoned.into_inner();
         guard.source = Source::Failed;
-        shared.clear_poison();
         guard
     })
 }

@@ -138,10 +138,13 @@ fn a_first_frame_read_for_its_length_is_sent_once() {
 
 #[test]
 fn a_response_before_the_body_is_sent_does_not_hold_back_the_retry() {
-    let body = ReplayBody::new(script([data("hel"), Step::Pending, data("lo")]), CAP);
+    let source = script([data("hel"), Step::Pending, Step::Pending, data("lo")]);
+    let body = ReplayBody::new(source, CAP);
     let mut first = Sending::new(body.try_clone().unwrap());
     assert_eq!(first.data(), "hel");
     assert_pending!(first.poll());
+    let mut first = Sending::new(first.0.into_inner());
+    assert_pending!(first.poll(), "in another task");
 
     let mut second = Sending::new(body.try_clone().unwrap());
     assert_eq!(second.data(), "hel");
