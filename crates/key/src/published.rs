@@ -122,7 +122,7 @@ impl Profile {
     ///
     /// A layer cannot write into your body: you put the key there, declare it to the layer, and the
     /// layer refuses the request when it does not find the key in the body. Where it does, it adds
-    /// [`KeyInBody`], by which the retry layer knows the request.
+    /// [`KeyInBody`](crate::KeyInBody), by which the retry layer knows the request.
     ///
     /// Published at [Idempotency][square]: a repeat answers as the first *success* did; a changed
     /// request is an error. At most 45 characters, in the API reference. Characters that JSON
