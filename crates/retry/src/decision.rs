@@ -223,7 +223,10 @@ mod tests {
             )
         };
         assert_eq!(decide(60, 0), Decision::Retry(SECOND * 60));
-        assert_eq!(decide(10, 1 << 63), Decision::Retry(Duration::from_millis(12_500)));
+        assert_eq!(
+            decide(10, 1 << 63),
+            Decision::Retry(Duration::from_millis(12_500))
+        );
         assert_eq!(decide(61, 0), Decision::Stop(Reason::HintTooLong));
         assert_eq!(decide(0, 0), Decision::Retry(SECOND));
     }
@@ -237,7 +240,10 @@ mod tests {
             })
         };
         assert_eq!(left(SECOND), Decision::Stop(Reason::Deadline));
-        assert_eq!(left(SECOND + Duration::from_nanos(1)), Decision::Retry(SECOND));
+        assert_eq!(
+            left(SECOND + Duration::from_nanos(1)),
+            Decision::Retry(SECOND)
+        );
     }
 
     proptest! {

@@ -3,7 +3,13 @@
 mod attempts;
 mod budget;
 mod decision;
+mod drain;
 mod error;
+mod future;
+mod layer;
+mod operation;
+mod policy;
+mod service;
 mod telemetry;
 mod window;
 
@@ -11,4 +17,7 @@ pub use self::{
     attempts::{Attempt, Attempts, Outcome, Reason},
     budget::Budget,
     error::Exhausted,
+    future::ResponseFuture,
+    layer::RetryLayer,
+    service::Retry,
 };

@@ -65,7 +65,10 @@ impl Window {
 
     fn successes(&self, slice: u32) -> u64 {
         let slots = self.successes.each_ref();
-        sum(&slots.map(|slot| Slot::unpack(slot.load(Ordering::Relaxed))), slice)
+        sum(
+            &slots.map(|slot| Slot::unpack(slot.load(Ordering::Relaxed))),
+            slice,
+        )
     }
 }
 
@@ -182,7 +185,10 @@ mod tests {
                     spent
                 })
             });
-            workers.map(|worker| worker.join().unwrap()).iter().sum::<u64>()
+            workers
+                .map(|worker| worker.join().unwrap())
+                .iter()
+                .sum::<u64>()
         });
         assert_eq!(window.counts(3), (2 * EACH, EACH));
         assert_eq!(spent, EACH);

@@ -1,0 +1,211 @@
+use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use buttress_backoff::{Random, thread_random};
+use buttress_body::ReplayBody;
+use buttress_classify::{BoxError, Class, Classify, DynError, Health, Sent, Verdict, find};
+use buttress_deadline::Deadline;
+use buttress_key::{Profile, Stores};
+use http::request::Parts;
+use http::{Extensions, Response, StatusCode};
+use http_body::Body;
+use tokio::time::Instant;
+
+use crate::decision::Terms;
+use crate::{Attempts, Budget, Exhausted, Outcome};
+
+type SafeWhen = dyn Fn(&Parts) -> bool + Send + Sync;
+type SharedRandom = dyn Random + Send + Sync;
+
+/// Everything that a layer's users set, and the budget that all its services share.
+#[derive(Clone)]
+pub(crate) struct Policy<C> {
+    pub(crate) classifier: C,
+    pub(crate) terms: Terms,
+    pub(crate) budget: Budget,
+    pub(crate) profile: Option<Profile>,
+    pub(crate) safe_when: Option<Arc<SafeWhen>>,
+    pub(crate) within: Option<Duration>,
+    pub(crate) replay_cap: usize,
+    pub(crate) random: Option<Arc<SharedRandom>>,
+}
+
+/// What makes a request safe to repeat; read before it is sent, for its response tells nothing of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Safety {
+    /// By its method, or by the user's word.
+    by_itself: bool,
+    /// By the declared profile's key.
+    keyed: bool,
+}
+
+impl<C> Policy<C> {
+    pub(crate) fn safety(&self, head: &Parts) -> Safety {
+        Safety {
+            by_itself: head.method.is_idempotent()
+                || self.safe_when.as_ref().is_some_and(|safe| safe(head)),
+            keyed: self.profile.as_ref().is_some_and(|profile| {
+                profile.is_keyed(&head.method, &head.headers, &head.extensions)
+            }),
+        }
+    }
+
+    /// The earlier of the request's own deadline and the layer's.
+    pub(crate) fn deadline(&self, extensions: &Extensions) -> Option<Deadline> {
+        let given = Deadline::of(extensions);
+        match self.within {
+            Some(limit) => {
+                let own = Deadline::after(Instant::now(), limit);
+                Some(given.map_or(own, |given| given.min(own)))
+            }
+            None => given,
+        }
+    }
+
+    /// The body in a form that can be sent again, if it ever may be.
+    pub(crate) fn replay<B>(&self, body: B) -> ReplayBody<B>
+    where
+        B: Body + Unpin,
+        B::Error: Into<BoxError>,
+    {
+        if self.terms.attempts == NonZeroU32::MIN {
+            ReplayBody::once(body)
+        } else {
+            ReplayBody::new(body, self.replay_cap)
+        }
+    }
+
+    /// May the request be repeated after this outcome, though it may have been executed?
+    pub(crate) fn is_safe<RB>(
+        &self,
+        safety: Safety,
+        outcome: Result<&Response<RB>, &DynError>,
+    ) -> bool {
+        // A provider that keeps successes alone executes again after a failure that it reported.
+        let executes_again = || {
+            self.profile.as_ref().is_some_and(|profile| {
+                profile.stores() == Stores::SuccessOnly
+                    && outcome.is_ok_and(|response| response.status().is_server_error())
+            })
+        };
+        safety.by_itself || (safety.keyed && !executes_again())
+    }
+
+    /// Judges one attempt: the profile first where the request carries its key.
+    #[inline]
+    pub(crate) fn judge<RB>(
+        &self,
+        safety: Safety,
+        outcome: Result<&Response<RB>, &DynError>,
+    ) -> Verdict
+    where
+        C: Classify<Response<RB>>,
+    {
+        let by_profile = match &self.profile {
+            Some(profile) if safety.keyed => profile.classify(outcome),
+            _ => None,
+        };
+        by_profile
+            .or_else(|| self.classifier.classify(outcome))
+            .unwrap_or(match outcome {
+                Ok(_) => Verdict::rejected("unclassified"),
+                Err(_) => Verdict::permanent("unclassified"),
+            })
+    }
+
+    /// What is known about the operation's effect, once its last attempt has ended with `verdict`.
+    pub(crate) fn outcome<RB>(
+        &self,
+        safety: Safety,
+        before: Sent,
+        verdict: &Verdict,
+        last: Result<&Response<RB>, &DynError>,
+    ) -> Outcome {
+        if verdict.class == Class::Success {
+            return Outcome::Definite;
+        }
+        if before.max(verdict.sent) == Sent::No {
+            return Outcome::NotExecuted;
+        }
+        match last {
+            Ok(response) if verdict.class == Class::Permanent => {
+                // A replayed 5xx tells that the provider failed, not how far it had come.
+                let replayed_failure =
+                    verdict.health == Health::Neutral && response.status().is_server_error();
+                if !replayed_failure && (before == Sent::No || self.keeps(safety, response)) {
+                    Outcome::Definite
+                } else {
+                    Outcome::Unknown
+                }
+            }
+            _ => Outcome::Unknown,
+        }
+    }
+
+    /// Is this the answer that the provider keeps for whichever attempt executes under the key?
+    fn keeps<RB>(&self, safety: Safety, response: &Response<RB>) -> bool {
+        let Some(profile) = self.profile.as_ref().filter(|_| safety.keyed) else {
+            return false;
+        };
+        let status = response.status();
+        profile.stores() == Stores::Executed
+            && status.is_client_error()
+            && (profile.is_replay(response.headers())
+                || !(precedes_execution(status)
+                    || profile.is_in_flight(status)
+                    || profile.is_mismatch(status)
+                    || profile.certifies_unexecuted(status)))
+    }
+
+    pub(crate) fn random(&self) -> &SharedRandom {
+        self.random.as_deref().unwrap_or(&thread_random)
+    }
+
+    /// Records a success of an operation.
+    pub(crate) fn deposit(&self) {
+        if self.budget.is_limited() {
+            self.budget.deposit(Instant::now());
+        }
+    }
+}
+
+/// What another retry layer further in knows about attempts that this one took for a single one.
+pub(crate) fn sent_further_in<RB>(outcome: Result<&Response<RB>, &DynError>) -> Sent {
+    let attempts = match outcome {
+        Ok(response) => response.extensions().get::<Attempts>(),
+        Err(error) => find::<Exhausted>(error).map(Exhausted::attempts),
+    };
+    attempts.map_or(Sent::No, |attempts| attempts.sent)
+}
+
+/// Refusals by what stands before a provider's store of keys: they are not kept, and say nothing
+/// about an earlier attempt.
+fn precedes_execution(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::UNAUTHORIZED
+            | StatusCode::FORBIDDEN
+            | StatusCode::NOT_FOUND
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::PROXY_AUTHENTICATION_REQUIRED
+            | StatusCode::CONFLICT
+            | StatusCode::MISDIRECTED_REQUEST
+            | StatusCode::TOO_EARLY
+            | StatusCode::TOO_MANY_REQUESTS
+    )
+}
+
+impl<C: fmt::Debug> fmt::Debug for Policy<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy")
+            .field("classifier", &self.classifier)
+            .field("terms", &self.terms)
+            .field("budget", &self.budget)
+            .field("profile", &self.profile)
+            .field("within", &self.within)
+            .field("replay_cap", &self.replay_cap)
+            .finish_non_exhaustive()
+    }
+}

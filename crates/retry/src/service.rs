@@ -1,0 +1,85 @@
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use buttress_body::ReplayBody;
+use buttress_classify::{BoxError, Classify};
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use crate::ResponseFuture;
+use crate::operation::{Operation, Spare};
+use crate::policy::Policy;
+
+/// The service made by [`RetryLayer`](crate::RetryLayer).
+#[derive(Debug)]
+pub struct Retry<S, C> {
+    inner: S,
+    policy: Arc<Policy<C>>,
+}
+
+impl<S, C> Retry<S, C> {
+    pub(crate) const fn new(inner: S, policy: Arc<Policy<C>>) -> Self {
+        Self { inner, policy }
+    }
+
+    /// The service inside.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The service inside.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The service inside, without this layer.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S: Clone, C> Clone for Retry<S, C> {
+    fn clone(&self) -> Self {
+        Self::new(self.inner.clone(), Arc::clone(&self.policy))
+    }
+}
+
+impl<S, C, B, RB> Service<Request<B>> for Retry<S, C>
+where
+    S: Service<Request<ReplayBody<B>>, Response = Response<RB>> + Clone,
+    S::Error: Into<BoxError>,
+    C: Classify<Response<RB>>,
+    B: Body + Unpin,
+    B::Error: Into<BoxError>,
+    RB: Body,
+{
+    type Response = Response<RB>;
+    type Error = BoxError;
+    type Future = ResponseFuture<S, C, B, RB>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (head, body) = request.into_parts();
+        let safety = self.policy.safety(&head);
+        let deadline = self.policy.deadline(&head.extensions);
+        let body = self.policy.replay(body);
+
+        let (response, spare) = match body.try_clone() {
+            Ok(first) => {
+                let first = Request::from_parts(head.clone(), first);
+                // The clone has not been asked whether it is ready; the instance that has is called.
+                let clone = self.inner.clone();
+                let mut inner = mem::replace(&mut self.inner, clone);
+                (inner.call(first), Some(Spare::new(inner, head, body)))
+            }
+            Err(_) => (self.inner.call(Request::from_parts(head, body)), None),
+        };
+        let policy = Arc::clone(&self.policy);
+        ResponseFuture::new(response, Operation::new(policy, safety, deadline, spare))
+    }
+}
