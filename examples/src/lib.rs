@@ -1,1 +1,3 @@
-//! examples.
+//! Programs that use Buttress as its users do.
+
+pub mod checkout;

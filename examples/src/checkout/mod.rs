@@ -1,0 +1,3 @@
+//! A shop that charges every order exactly once, through a provider that misbehaves.
+
+pub mod provider;
