@@ -1,0 +1,102 @@
+//! Every case by its name: `what/request`, or `rival::what/request`.
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::time::Duration;
+
+use buttress_key::Profile;
+use buttress_retry::RetryLayer;
+use tower_layer::Layer;
+
+use crate::driver::{Req, Res, bare, clone_request, drive, pending_once, r0, r4};
+
+/// A name and what it runs, so many times.
+type Case = (&'static str, fn(usize));
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// All cases, bare ones first.
+pub(crate) const CASES: &[Case] = &[
+    ("bare/R0", |calls| drive(bare(), r0, calls)),
+    ("bare/R4", |calls| drive(bare(), r4, calls)),
+    ("bare-pending/R0", |calls| drive(pending_once(), r0, calls)),
+    ("request-clone/R0", |calls| {
+        drive(clone_request(), r0, calls)
+    }),
+    ("request-clone/R4", |calls| {
+        drive(clone_request(), r4, calls)
+    }),
+    ("tower::timeout/R0", |calls| {
+        drive(
+            tower::timeout::TimeoutLayer::new(LIMIT).layer(bare()),
+            r0,
+            calls,
+        );
+    }),
+    ("tower::timeout-pending/R0", |calls| {
+        drive(
+            tower::timeout::TimeoutLayer::new(LIMIT).layer(pending_once()),
+            r0,
+            calls,
+        );
+    }),
+    ("tower::retry/R0", |calls| {
+        drive(
+            tower::retry::RetryLayer::new(Never).layer(bare()),
+            r0,
+            calls,
+        )
+    }),
+    ("tower::retry/R4", |calls| {
+        drive(
+            tower::retry::RetryLayer::new(Never).layer(bare()),
+            r4,
+            calls,
+        )
+    }),
+    ("retry/R0", |calls| {
+        drive(RetryLayer::new().layer(bare()), r0, calls)
+    }),
+    ("retry-keyed/R4", |calls| {
+        drive(
+            RetryLayer::new()
+                .profile(Profile::stripe_v1())
+                .layer(bare()),
+            r4,
+            calls,
+        );
+    }),
+    ("retry-not-replayable/R4", |calls| {
+        drive(RetryLayer::new().replay_cap(0).layer(bare()), r4, calls)
+    }),
+];
+
+/// Runs one case.
+pub(crate) fn run(name: &str, calls: usize) -> Result<(), Box<dyn std::error::Error>> {
+    match CASES.iter().find(|(known, _)| *known == name) {
+        Some((_, run)) => {
+            run(calls);
+            Ok(())
+        }
+        None => Err(format!("there is no case {name}").into()),
+    }
+}
+
+/// A policy of `tower::retry` that keeps a request to send again, and never has to.
+#[derive(Clone, Copy, Debug)]
+struct Never;
+
+impl tower::retry::Policy<Req, Res, Infallible> for Never {
+    type Future = Ready<()>;
+
+    fn retry(&mut self, _: &mut Req, outcome: &mut Result<Res, Infallible>) -> Option<Ready<()>> {
+        match outcome {
+            Ok(response) if response.status().is_server_error() => Some(ready(())),
+            _ => None,
+        }
+    }
+
+    fn clone_request(&mut self, request: &Req) -> Option<Req> {
+        Some(request.clone())
+    }
+}

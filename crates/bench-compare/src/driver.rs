@@ -1,0 +1,145 @@
+//! The pinned harness: every case is the same loop around another service.
+
+use std::convert::Infallible;
+use std::fmt::Debug;
+use std::future::{Future, Ready, poll_fn, ready};
+use std::hint::black_box;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
+use http_body_util::Full;
+use tower::service_fn;
+use tower_service::Service;
+
+/// The request that all cases send.
+pub(crate) type Req = Request<Full<Bytes>>;
+/// The response that the inner service gives.
+pub(crate) type Res = Response<Full<Bytes>>;
+
+/// R0: a GET without headers.
+pub(crate) fn r0() -> Req {
+    Request::new(Full::default())
+}
+
+/// R4: a keyed POST with four headers and a `Full` body.
+pub(crate) fn r4() -> Req {
+    post("idempotency-key")
+}
+
+/// R4 before the key layer wrote its header: the same size, with another name in its place.
+pub(crate) fn r4_unkeyed() -> Req {
+    post("x-request-id")
+}
+
+fn post(key_header: &'static str) -> Req {
+    const ID: HeaderValue = HeaderValue::from_static("7f2c1e0a-5d0a-4f64-9b3b-0f0d7f8f3a11");
+    const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+
+    let mut request = Request::new(Full::new(Bytes::from_static(b"amount=100&currency=eur")));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = Uri::from_static("http://127.0.0.1:9/v1/payment_intents");
+    let headers = request.headers_mut();
+    headers.insert(
+        AUTHORIZATION,
+        HeaderValue::from_static("Bearer sk_test_0123456789"),
+    );
+    headers.insert(CONTENT_TYPE, FORM);
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(HeaderName::from_static(key_header), ID);
+    request
+}
+
+/// The bare service: answers at once.
+pub(crate) fn bare<B>()
+-> impl Service<Request<B>, Response = Res, Error = Infallible, Future = Ready<Result<Res, Infallible>>>
++ Clone {
+    service_fn(|request: Request<B>| {
+        drop(request);
+        ready(Ok(answer()))
+    })
+}
+
+/// The bare service whose future is pending once: a call that has to wait.
+pub(crate) fn pending_once<B>()
+-> impl Service<Request<B>, Response = Res, Error = Infallible, Future = Once> + Clone {
+    service_fn(|request: Request<B>| {
+        drop(request);
+        Once { waited: false }
+    })
+}
+
+/// The bare service behind one clone of the request: the floor of every retry.
+pub(crate) fn clone_request()
+-> impl Service<Req, Response = Res, Error = Infallible, Future = Ready<Result<Res, Infallible>>> + Clone
+{
+    service_fn(|request: Req| {
+        drop(black_box(request.clone()));
+        drop(request);
+        ready(Ok(answer()))
+    })
+}
+
+/// The future of [`pending_once`].
+#[derive(Debug)]
+pub(crate) struct Once {
+    waited: bool,
+}
+
+impl Future for Once {
+    type Output = Result<Res, Infallible>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        if std::mem::replace(&mut self.waited, true) {
+            Poll::Ready(Ok(answer()))
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+#[inline]
+fn answer() -> Res {
+    Response::new(Full::new(Bytes::from_static(b"ok")))
+}
+
+/// Calls `service` so many times, each time ready, called and awaited; never inlined, so that each
+/// case is compiled by itself and none is folded into another.
+#[inline(never)]
+pub(crate) fn drive<S, R>(mut service: S, request: fn() -> Req, calls: usize)
+where
+    S: Service<Req, Response = R, Error: Debug>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime of this thread alone");
+    runtime.block_on(tokio::task::unconstrained(async {
+        for _ in 0..calls {
+            call(&mut service, request()).await;
+        }
+    }));
+}
+
+/// One call. Its future is polled again at once while it is pending: no executor is measured.
+#[inline]
+async fn call<S, R>(service: &mut S, request: Req)
+where
+    S: Service<Req, Response = R, Error: Debug>,
+{
+    poll_fn(|cx| service.poll_ready(cx))
+        .await
+        .expect("the service is ready");
+    let mut response = std::pin::pin!(service.call(request));
+    let response = poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(response) = response.as_mut().poll(cx) {
+                return Poll::Ready(response);
+            }
+        }
+    });
+    let _ = black_box(response.await);
+}

@@ -1,0 +1,29 @@
+//! What must hold, each goal over a case that is counted in the same run.
+
+/// At most so much more than another case.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Goal {
+    /// What is measured.
+    pub(crate) case: &'static str,
+    /// What it is measured against.
+    pub(crate) over: &'static str,
+    /// Instructions per call that it may cost on top.
+    pub(crate) instructions: f64,
+    /// Allocations per call that it may cost on top.
+    pub(crate) allocations: f64,
+}
+
+const fn goal(case: &'static str, over: &'static str, instructions: f64, allocations: f64) -> Goal {
+    Goal {
+        case,
+        over,
+        instructions,
+        allocations,
+    }
+}
+
+/// All goals. `tower::retry` already contains the one clone of the request, the floor of every retry.
+pub(crate) const GOALS: &[Goal] = &[
+    goal("retry/R0", "tower::retry/R0", 120.0, 0.0),
+    goal("retry-not-replayable/R4", "bare/R4", 150.0, 0.0),
+];
