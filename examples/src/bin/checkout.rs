@@ -1,3 +1,7 @@
-//! The main job.
+//! The main job: see `examples/README.md`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    examples::checkout::main()
+}

@@ -10,56 +10,51 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
 /// A slow body comes in this many pieces.
-const PIECES: usize = 10;
+const PIECES: u8 = 10;
+
+/// Long enough for what was written to leave before the connection ends.
+const FLUSH: Duration = Duration::from_millis(10);
 
 /// A body, and how it arrives; its whole length is always announced.
 #[derive(Debug)]
 pub(super) struct Delivery {
-    announced: u64,
     rest: Bytes,
-    manner: Manner,
-}
-
-#[derive(Debug)]
-enum Manner {
-    Whole,
-    Truncated,
-    Slow {
-        piece: usize,
-        pause: Duration,
-        alarm: Option<Pin<Box<Sleep>>>,
-    },
+    /// How much of it comes at once, and what the next piece waits for.
+    piece: usize,
+    pause: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+    is_truncated: bool,
+    announced: u64,
 }
 
 impl Delivery {
     pub(super) fn whole(bytes: Bytes) -> Self {
-        Self::new(bytes, Manner::Whole)
+        Self {
+            piece: bytes.len(),
+            pause: Duration::ZERO,
+            timer: None,
+            is_truncated: false,
+            announced: bytes.len() as u64,
+            rest: bytes,
+        }
     }
 
     /// Ends the connection after half of it.
     pub(super) fn truncated(bytes: Bytes) -> Self {
-        Self::new(bytes, Manner::Truncated)
+        Self {
+            piece: bytes.len() / 2,
+            pause: FLUSH,
+            is_truncated: true,
+            ..Self::whole(bytes)
+        }
     }
 
     /// Takes `time` for all of it.
     pub(super) fn slow(bytes: Bytes, time: Duration) -> Self {
-        let piece = bytes.len().div_ceil(PIECES).max(1);
-        let pause = time / 10;
-        Self::new(
-            bytes,
-            Manner::Slow {
-                piece,
-                pause,
-                alarm: None,
-            },
-        )
-    }
-
-    fn new(bytes: Bytes, manner: Manner) -> Self {
         Self {
-            announced: bytes.len() as u64,
-            rest: bytes,
-            manner,
+            piece: bytes.len().div_ceil(PIECES.into()),
+            pause: time / PIECES.into(),
+            ..Self::whole(bytes)
         }
     }
 }
@@ -76,24 +71,17 @@ impl Body for Delivery {
         if this.rest.is_empty() {
             return Poll::Ready(None);
         }
-        let untouched = this.rest.len() as u64 == this.announced;
-        let length = match &mut this.manner {
-            Manner::Whole => this.rest.len(),
-            Manner::Truncated if untouched => this.rest.len() / 2,
-            Manner::Truncated => {
-                return Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into())));
-            }
-            Manner::Slow {
-                piece,
-                pause,
-                alarm,
-            } => {
-                let armed = alarm.get_or_insert_with(|| Box::pin(sleep(*pause)));
-                ready!(armed.as_mut().poll(cx));
-                *alarm = None;
-                (*piece).min(this.rest.len())
-            }
-        };
+        if !this.pause.is_zero() {
+            let timer = this
+                .timer
+                .get_or_insert_with(|| Box::pin(sleep(this.pause)));
+            ready!(timer.as_mut().poll(cx));
+            this.timer = None;
+        }
+        if this.is_truncated && this.announced > this.rest.len() as u64 {
+            return Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into())));
+        }
+        let length = this.piece.min(this.rest.len());
         Poll::Ready(Some(Ok(Frame::data(this.rest.split_to(length)))))
     }
 
@@ -102,6 +90,7 @@ impl Body for Delivery {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.announced)
+        // What is left: a body that is asked halfway must not promise what it has given.
+        SizeHint::with_exact(self.rest.len() as u64)
     }
 }

@@ -1,0 +1,79 @@
+//! The command line.
+
+use std::net::SocketAddr;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::provider::Faults;
+
+/// A shop that takes orders and charges a payment provider which misbehaves.
+///
+/// Without a command it runs the demonstration: provider, shop and buyers over real sockets, then
+/// an audit of the provider's ledger. Exit code 0 if every order was paid exactly once, 1 if not,
+/// 2 if a severe run of 200 orders or more did not meet every kind of fault at least 3 times, 64
+/// for a wrong command line, 70 if the demonstration could not run.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    #[command(flatten)]
+    pub(super) demo: DemoArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Runs the shop against a provider outside, as the environment says.
+    ///
+    /// `LISTEN` (default 127.0.0.1:8080), `PROVIDER_URL`, `PROVIDER_KEY`, and `STORE` (default memory:).
+    Serve,
+    /// Runs the provider alone.
+    Provider(ProviderArgs),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DemoArgs {
+    /// How many orders the buyers place.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub(super) orders: u32,
+    /// How many of them are placed at a time.
+    #[arg(long, value_name = "C", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(super) concurrency: u32,
+    /// The same seed brings the same faults. Default: random, and printed.
+    #[arg(long, value_name = "S")]
+    pub(super) seed: Option<u64>,
+    /// How badly the provider behaves.
+    #[arg(long, value_enum, default_value_t = Faults::Severe)]
+    pub(super) faults: Faults,
+    /// Print the report as one JSON object, on the last line of standard output.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ProviderArgs {
+    /// Where to listen; the address is printed.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub(super) listen: SocketAddr,
+    /// The API key that callers must present.
+    #[arg(
+        long,
+        env = "PROVIDER_KEY",
+        value_name = "KEY",
+        default_value = "sk_test_checkout",
+        hide_env_values = true
+    )]
+    pub(super) api_key: String,
+    /// The same seed brings the same faults.
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub(super) seed: u64,
+    /// How badly it behaves.
+    #[arg(long, value_enum, default_value_t = Faults::Off)]
+    pub(super) faults: Faults,
+    /// Offer no search: its route is 404.
+    #[arg(long)]
+    pub(super) no_search: bool,
+    /// End when standard input ends, so as not to outlive whoever started it.
+    #[arg(long, hide = true)]
+    pub(super) with_parent: bool,
+}

@@ -1,0 +1,64 @@
+//! The provider in a process of its own, which ends with this one.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use buttress_classify::BoxError;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{self, ChildStdin, Command};
+
+use super::API_KEY;
+use super::buyers::Browser;
+use crate::checkout::provider::{Book, Faults};
+
+/// A running provider; it is killed when this is dropped, and ends by itself if that never happens.
+#[derive(Debug)]
+pub(super) struct Child {
+    url: String,
+    _process: process::Child,
+    _input: Option<ChildStdin>,
+}
+
+impl Child {
+    /// Starts `checkout provider` from this executable, and waits until it listens.
+    pub(super) async fn start(program: &Path, seed: u64, faults: Faults) -> Result<Self, BoxError> {
+        let mut process = Command::new(program)
+            .args([
+                "provider",
+                "--with-parent",
+                "--faults",
+                faults.name(),
+                "--seed",
+                &seed.to_string(),
+            ])
+            .env("PROVIDER_KEY", API_KEY)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let output = process.stdout.take().ok_or("the provider has no output")?;
+        let mut first = String::new();
+        BufReader::new(output).read_line(&mut first).await?;
+        let url = first
+            .trim()
+            .strip_prefix("listening on ")
+            .ok_or("the provider did not start")?;
+        Ok(Self {
+            url: url.to_owned(),
+            _input: process.stdin.take(),
+            _process: process,
+        })
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What it has seen and done.
+    pub(super) async fn book(&self) -> Result<Book, BoxError> {
+        let (_, body) = Browser::new()
+            .get(&format!("{}/_audit/book", self.url))
+            .await?;
+        Book::from_json(&body).ok_or_else(|| "the provider's book is unreadable".into())
+    }
+}

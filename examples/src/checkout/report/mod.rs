@@ -1,0 +1,282 @@
+//! What an audit found: the buyers' receipts and the shop's status against the provider's ledger.
+
+mod table;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::demo::{Order, Receipt};
+use super::provider::{Book, Charge, Faults};
+use super::shop::Status;
+
+/// From this many orders on, a severe run must meet every kind of fault.
+const COVERED: u64 = 200;
+/// So many times at least.
+const TIMES: u64 = 3;
+
+/// The currency of every order of the demonstration.
+const CURRENCY: &str = "usd";
+
+/// What was run, and how long it took.
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    /// Orders placed at a time.
+    pub concurrency: u32,
+    /// How badly the provider was to behave.
+    pub faults: Faults,
+    /// What its plan was drawn from.
+    pub seed: u64,
+    /// From the first order to the last receipt.
+    pub wall: Duration,
+}
+
+/// The whole story of a run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What was run.
+    pub run: Run,
+    /// Orders placed.
+    pub orders: u64,
+    /// Orders whose buyers were told that they are paid.
+    pub paid: u64,
+    /// Charges in the provider's ledger.
+    pub charges: u64,
+    /// Charges beyond the one that an order was placed for: of the same order, or for nobody.
+    pub duplicates: u64,
+    /// Orders paid in the shop and not at the provider, or the other way round.
+    pub lost: u64,
+    /// What the shop counted.
+    pub status: Status,
+    /// What went wrong at the provider, and how often.
+    pub faults: BTreeMap<String, u64>,
+    /// How long buyers waited, in ascending order.
+    latencies: Vec<Duration>,
+}
+
+impl Report {
+    /// Audits a run.
+    #[must_use]
+    pub fn audit(run: &Run, receipts: &[Receipt], status: &Status, book: &Book) -> Self {
+        let is_for = |charge: &Charge, order: &Order| {
+            charge.order_id == order.id
+                && charge.amount == order.amount
+                && charge.currency == CURRENCY
+        };
+        let mut latencies: Vec<_> = receipts.iter().map(|receipt| receipt.latency).collect();
+        latencies.sort_unstable();
+
+        let (mut orders_charged, mut lost) = (0, 0);
+        for receipt in receipts {
+            let is_charged = book
+                .charges
+                .iter()
+                .any(|charge| is_for(charge, &receipt.order));
+            orders_charged += u64::from(is_charged);
+            lost += u64::from(is_charged != receipt.payment_id.is_some());
+        }
+        let charges = book.charges.len() as u64;
+        Self {
+            run: *run,
+            orders: receipts.len() as u64,
+            paid: receipts
+                .iter()
+                .filter(|receipt| receipt.payment_id.is_some())
+                .count() as u64,
+            charges,
+            duplicates: charges - orders_charged,
+            lost,
+            status: status.clone(),
+            faults: book.faults.clone(),
+            latencies,
+        }
+    }
+
+    /// Whether every order was paid exactly once.
+    #[must_use]
+    pub const fn is_exact(&self) -> bool {
+        self.paid == self.orders
+            && self.charges == self.orders
+            && self.duplicates == 0
+            && self.lost == 0
+    }
+
+    /// Whether a run that is long and severe enough met every kind of fault often enough.
+    #[must_use]
+    pub fn is_covered(&self) -> bool {
+        self.run.faults != Faults::Severe
+            || self.orders < COVERED
+            || self.faults.values().all(|&times| times >= TIMES)
+    }
+
+    /// 1 unless every order was paid exactly once; 2 if too few faults of some kind were met.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match (self.is_exact(), self.is_covered()) {
+            (false, _) => 1,
+            (true, false) => 2,
+            (true, true) => 0,
+        }
+    }
+
+    /// The time that `percent` of the buyers waited at most.
+    #[must_use]
+    pub fn latency(&self, percent: usize) -> Duration {
+        let rank = (self.latencies.len() * percent).div_ceil(100).max(1);
+        self.latencies.get(rank - 1).copied().unwrap_or_default()
+    }
+
+    /// All of it, as one JSON object.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let latency = |percent| json!(milliseconds(self.latency(percent)));
+        let status = &self.status;
+        json!({
+            "orders": self.orders,
+            "paid": self.paid,
+            "charges_at_provider": self.charges,
+            "duplicate_charges": self.duplicates,
+            "lost_charges": self.lost,
+            "attempts": status.attempts,
+            "retries": status.retries,
+            "reconciled": status.reconciled,
+            "found_by_search": status.found,
+            "driven_again": status.driven_again,
+            "begun_anew": status.begun_anew,
+            "faults": self.faults,
+            "latency_ms": {"p50": latency(50), "p90": latency(90), "p99": latency(99), "max": latency(100)},
+            "concurrency": self.run.concurrency,
+            "fault_level": self.run.faults.name(),
+            "seed": self.run.seed,
+            "wall_s": milliseconds(self.run.wall) / 1e3,
+        })
+    }
+
+    /// All of it, for people.
+    #[must_use]
+    pub fn to_table(&self) -> String {
+        table::render(self)
+    }
+}
+
+/// To a tenth.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e4).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(faults: Faults) -> Run {
+        Run {
+            concurrency: 1,
+            faults,
+            seed: 7,
+            wall: Duration::from_secs(2),
+        }
+    }
+
+    fn receipt(number: u32, is_paid: bool) -> Receipt {
+        Receipt {
+            order: Order::number(number),
+            payment_id: is_paid.then(|| format!("pi_{number}")),
+            latency: Duration::from_millis(number.into()),
+        }
+    }
+
+    fn charge(order: &Order) -> Charge {
+        Charge {
+            payment_id: "pi".into(),
+            order_id: order.id.clone(),
+            amount: order.amount,
+            currency: CURRENCY.into(),
+        }
+    }
+
+    fn audit(receipts: &[Receipt], charges: Vec<Charge>) -> Report {
+        let book = Book {
+            charges,
+            ..Book::default()
+        };
+        Report::audit(&run(Faults::Off), receipts, &Status::default(), &book)
+    }
+
+    #[test]
+    fn an_order_that_is_charged_once_and_known_as_paid_is_exact() {
+        let report = audit(&[receipt(1, true)], vec![charge(&Order::number(1))]);
+        assert!(report.is_exact());
+        assert_eq!(report.exit_code(), 0);
+    }
+
+    #[test]
+    fn a_second_charge_of_an_order_is_a_duplicate() {
+        let twice = vec![charge(&Order::number(1)), charge(&Order::number(1))];
+        let report = audit(&[receipt(1, true)], twice);
+        assert_eq!((report.charges, report.duplicates, report.lost), (2, 1, 0));
+        assert_eq!(report.exit_code(), 1);
+    }
+
+    #[test]
+    fn a_charge_of_another_amount_is_none_of_the_orders() {
+        let other = Charge {
+            amount: 1,
+            ..charge(&Order::number(1))
+        };
+        let report = audit(&[receipt(1, true)], vec![other]);
+        assert_eq!((report.duplicates, report.lost), (1, 1));
+    }
+
+    #[test]
+    fn a_charge_that_the_shop_does_not_know_is_lost_and_so_is_a_payment_without_a_charge() {
+        let unknown = audit(&[receipt(1, false)], vec![charge(&Order::number(1))]);
+        assert_eq!(
+            (unknown.duplicates, unknown.lost, unknown.exit_code()),
+            (0, 1, 1)
+        );
+        let invented = audit(&[receipt(1, true)], Vec::new());
+        assert_eq!(
+            (invented.duplicates, invented.lost, invented.exit_code()),
+            (0, 1, 1)
+        );
+    }
+
+    #[test]
+    fn an_order_that_is_neither_paid_nor_charged_fails_the_run_without_being_lost() {
+        let report = audit(&[receipt(1, false)], Vec::new());
+        assert_eq!(
+            (report.duplicates, report.lost, report.exit_code()),
+            (0, 0, 1)
+        );
+    }
+
+    #[test]
+    fn a_severe_run_of_two_hundred_orders_must_meet_every_fault_three_times() {
+        let book = |times| Book {
+            charges: (1..=200)
+                .map(|number| charge(&Order::number(number)))
+                .collect(),
+            faults: [("hang".to_owned(), times), ("503".to_owned(), 3)].into(),
+            requests: 0,
+        };
+        let receipts: Vec<_> = (1..=200).map(|number| receipt(number, true)).collect();
+        let audit = |faults, receipts, times| {
+            Report::audit(&run(faults), receipts, &Status::default(), &book(times)).is_covered()
+        };
+        assert!(audit(Faults::Severe, &receipts, 3));
+        assert!(!audit(Faults::Severe, &receipts, 2));
+        assert!(audit(Faults::Severe, &receipts[1..], 2));
+        assert!(audit(Faults::Mild, &receipts, 2));
+    }
+
+    #[test]
+    fn latencies_are_by_nearest_rank() {
+        let receipts: Vec<_> = (1..=200).map(|number| receipt(number, true)).collect();
+        let report = audit(&receipts, Vec::new());
+        assert_eq!(report.latency(50), Duration::from_millis(100));
+        assert_eq!(report.latency(99), Duration::from_millis(198));
+        assert_eq!(report.latency(100), Duration::from_millis(200));
+        assert_eq!(audit(&[], Vec::new()).latency(50), Duration::ZERO);
+    }
+}

@@ -1,0 +1,208 @@
+//! `checkout serve`: the shop against a provider outside, as the environment says.
+
+use std::env::{self, VarError};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use buttress_backoff::Backoff;
+use buttress_classify::BoxError;
+use buttress_key::DerivationSecret;
+use http::Uri;
+use tokio::net::TcpListener;
+
+use super::shop::charge::Till;
+use super::shop::orders::State;
+use super::shop::reconcile::Lags;
+use super::shop::stack::{self, Limits};
+use super::shop::{self, Drain, Shop, Turnstile};
+
+/// For a provider across the Internet, whose own work may take seconds.
+const LIMITS: Limits = Limits {
+    attempt: Duration::from_secs(10),
+    operation: Duration::from_secs(40),
+    concurrency: 64,
+};
+
+/// When an order that nobody knows about is looked into again.
+const SCHEDULE: Backoff = Backoff::exponential(Duration::from_secs(1)).cap(Duration::from_secs(30));
+
+/// Stripe documents that its search shows a payment in less than a minute under normal conditions,
+/// and that its own libraries give a request 80 s.
+const LAGS: Lags = Lags {
+    execution: Duration::from_secs(80),
+    indexing: Duration::from_secs(60),
+};
+
+/// What the environment asks for.
+#[derive(Debug)]
+struct Config {
+    listen: SocketAddr,
+    provider: String,
+    api_key: String,
+}
+
+impl Config {
+    fn read(variable: impl Fn(&str) -> Result<String, VarError>) -> Result<Self, BoxError> {
+        let required = |name: &str| match variable(name) {
+            Ok(value) if !value.trim().is_empty() => Ok(value.trim().to_owned()),
+            Ok(_) | Err(VarError::NotPresent) => Err(format!("{name} is not set")),
+            Err(error) => Err(format!("{name}: {error}")),
+        };
+        let or = |name: &str, default: &str| match variable(name) {
+            Err(VarError::NotPresent) => Ok(default.to_owned()),
+            _ => required(name),
+        };
+        match or("STORE", "memory:")?.as_str() {
+            "memory:" => {}
+            other => return Err(format!("STORE={other}: only memory: is known").into()),
+        }
+        let listen = or("LISTEN", "127.0.0.1:8080")?;
+        Ok(Self {
+            listen: listen
+                .parse()
+                .map_err(|error| format!("LISTEN={listen}: {error}"))?,
+            provider: base_url(&required("PROVIDER_URL")?)?,
+            api_key: required("PROVIDER_KEY")?,
+        })
+    }
+}
+
+/// A URL that paths can be appended to.
+fn base_url(text: &str) -> Result<String, String> {
+    let wrong = |why: &str| format!("PROVIDER_URL={text}: {why}");
+    let url: Uri = text.parse().map_err(|error| wrong(&format!("{error}")))?;
+    match url.scheme_str() {
+        Some("http" | "https") if url.host().is_some_and(|host| !host.is_empty()) => {}
+        _ => return Err(wrong("must be an absolute http or https URL")),
+    }
+    if url.query().is_some() {
+        return Err(wrong("must not have a query"));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// Serves until it is told to stop, then drains.
+pub(super) async fn run() -> Result<(), BoxError> {
+    let config = Config::read(|name| env::var(name))?;
+    let drain = Drain::default();
+    let shop = open(&config, drain.clone())?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| format!("LISTEN={}: {error}", config.listen))?;
+    println!("listening on http://{}", listener.local_addr()?);
+
+    let told = drain.clone();
+    let signal = async move {
+        stop_signal().await;
+        eprintln!("draining: no new attempts; a second signal ends it at once");
+        told.close();
+    };
+    let served = axum::serve(listener, shop::router(shop.clone())).with_graceful_shutdown(signal);
+    tokio::select! {
+        result = async { served.await?; drain.drained().await; Ok(()) } => result,
+        () = insist(&drain) => Err("ended before it had drained".into()),
+    }
+    .inspect(|()| farewell(&shop))
+}
+
+fn open(config: &Config, drain: Drain) -> Result<Shop, BoxError> {
+    let settings = shop::Settings::new(LAGS, SCHEDULE);
+    let turnstile = Turnstile::new(settings.profile.clone(), drain.clone());
+    // The one secret that every process of this shop has.
+    let secret = DerivationSecret::new(format!("checkout order keys of {}", config.api_key))?;
+    let stack = stack::payments(&settings.profile, &secret, &LIMITS, turnstile.clone())?;
+    let till = Till::new(stack, &config.provider, &config.api_key)?;
+    Ok(Shop::new(settings, till, turnstile, drain, secret))
+}
+
+/// Says which orders are left, for whoever takes over.
+fn farewell(shop: &Shop) {
+    for row in shop.orders().all().iter().filter(|row| !row.is_final()) {
+        let state = if row.state == State::Unknown {
+            "unknown"
+        } else {
+            "not charged"
+        };
+        eprintln!(
+            "pending: {} {state} after {} attempts",
+            row.order.id, row.attempts
+        );
+    }
+}
+
+/// A second signal, after the first.
+async fn insist(drain: &Drain) {
+    drain.closed().await;
+    stop_signal().await;
+}
+
+#[cfg(unix)]
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        },
+        Err(_) => {
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}
+
+#[cfg(not(unix))]
+async fn stop_signal() {
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Config, String> {
+        let find = |name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found
+                .map(|(_, value)| (*value).to_owned())
+                .ok_or(VarError::NotPresent)
+        };
+        Config::read(find).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_address_and_the_store_have_defaults_and_the_rest_is_required() {
+        let provider = ("PROVIDER_URL", "https://api.example.com/");
+        let config = read(&[provider, ("PROVIDER_KEY", "sk")]).unwrap();
+        assert_eq!(config.listen, "127.0.0.1:8080".parse().unwrap());
+        assert_eq!(config.provider, "https://api.example.com");
+        assert_eq!(read(&[provider]).unwrap_err(), "PROVIDER_KEY is not set");
+        assert_eq!(
+            read(&[("PROVIDER_KEY", "sk")]).unwrap_err(),
+            "PROVIDER_URL is not set"
+        );
+        assert_eq!(
+            read(&[provider, ("PROVIDER_KEY", " ")]).unwrap_err(),
+            "PROVIDER_KEY is not set"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        for (name, value) in [
+            ("STORE", "sqlite:orders.db"),
+            ("LISTEN", "8080"),
+            ("PROVIDER_URL", "api.example.com"),
+            ("PROVIDER_URL", "ftp://api.example.com"),
+            ("PROVIDER_URL", "https://api.example.com/?a=b"),
+        ] {
+            let error = read(&[
+                (name, value),
+                ("PROVIDER_URL", "http://a"),
+                ("PROVIDER_KEY", "sk"),
+            ])
+            .unwrap_err();
+            assert!(error.starts_with(&format!("{name}={value}")), "{error}");
+        }
+    }
+}
