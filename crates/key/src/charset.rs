@@ -45,6 +45,16 @@ impl Charset {
         byte.is_ascii() && self.0 >> byte & 1 == 1
     }
 
+    pub(crate) const fn includes(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// The printable characters of a text.
+    pub(crate) fn of(text: &[u8]) -> Self {
+        let add = |set: Self, &byte: &u8| set.with(char::from(byte));
+        text.iter().fold(Self::EMPTY, add)
+    }
+
     const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
 use subtle::ConstantTimeEq;
 
-use crate::{DerivationSecret, InvalidKey, NoEntropy, mac, syntax};
+use crate::{Charset, DerivationSecret, InvalidKey, NoEntropy, mac, syntax};
 
 /// The bytes of a derived key: the version, and the whole MAC.
 const DERIVED: usize = 33;
@@ -17,7 +17,11 @@ const DERIVED: usize = 33;
 /// of a hash and never the key, for whoever knows a key can read its answer. Cloning shares the
 /// bytes.
 #[derive(Clone)]
-pub struct IdempotencyKey(HeaderValue);
+pub struct IdempotencyKey {
+    value: HeaderValue,
+    /// Its characters, so that a profile's check need not read it again.
+    used: Charset,
+}
 
 impl IdempotencyKey {
     /// The most characters that a key may have; a [`Profile`](crate::Profile) may allow fewer.
@@ -35,7 +39,7 @@ impl IdempotencyKey {
     ///
     /// [RFC 8941 §3.3.3]: https://www.rfc-editor.org/rfc/rfc8941#section-3.3.3
     pub fn parse(text: impl AsRef<[u8]>) -> Result<Self, InvalidKey> {
-        syntax::parse(text.as_ref()).map(|key| Self(syntax::sensitive(&*key)))
+        syntax::parse(text.as_ref()).map(|key| Self::sealed(&*key))
     }
 
     /// A random key: a version 4 UUID from the operating system's generator.
@@ -50,7 +54,7 @@ impl IdempotencyKey {
     pub fn generate() -> Result<Self, NoEntropy> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(NoEntropy)?;
-        Ok(Self(syntax::sensitive(&uuid_v4(bytes)[..])))
+        Ok(Self::sealed(&uuid_v4(bytes)[..]))
     }
 
     /// The key of an operation on an entity, the same in every process that has the secret.
@@ -88,7 +92,7 @@ impl IdempotencyKey {
     /// The key itself, unquoted: to persist it, or to put it into a body.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.to_str().unwrap_or_default()
+        self.value.to_str().unwrap_or_default()
     }
 
     /// Eight hexadecimal digits that stand for the key in logs: the same in every process.
@@ -98,26 +102,36 @@ impl IdempotencyKey {
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+        self.value.as_bytes()
     }
 
     pub(crate) const fn as_value(&self) -> &HeaderValue {
-        &self.0
+        &self.value
+    }
+
+    pub(crate) const fn used(&self) -> Charset {
+        self.used
     }
 
     /// The first `max` characters of a derived key.
     pub(crate) fn cut(self, max: usize) -> Self {
         match self.as_bytes().get(..max) {
-            Some(text) => Self(syntax::sensitive(text)),
+            Some(text) => Self::sealed(text),
             None => self,
         }
+    }
+
+    fn sealed(text: impl TryInto<HeaderValue>) -> Self {
+        let value = syntax::sensitive(text);
+        let used = Charset::of(value.as_bytes());
+        Self { value, used }
     }
 
     /// Version and MAC in base64url.
     fn encode(mac: &[u8; 32]) -> Self {
         let mut bytes = [mac::VERSION; DERIVED];
         bytes[1..].copy_from_slice(mac);
-        Self(syntax::sensitive(URL_SAFE_NO_PAD.encode(bytes)))
+        Self::sealed(URL_SAFE_NO_PAD.encode(bytes))
     }
 }
 

@@ -196,14 +196,14 @@ impl Profile {
     /// [`Misfit`] says which rule the key breaks.
     pub fn check(&self, key: &IdempotencyKey) -> Result<(), Misfit> {
         let promise = self.promise();
-        let key = key.as_bytes();
-        if key.len() < promise.min_len {
+        let length = key.as_bytes().len();
+        if length < promise.min_len {
             return Err(Misfit::TooShort(promise.min_len));
         }
-        if key.len() > promise.max_len {
+        if length > promise.max_len {
             return Err(Misfit::TooLong(promise.max_len));
         }
-        if key.iter().all(|&byte| promise.charset.contains(byte)) {
+        if promise.charset.includes(key.used()) {
             Ok(())
         } else {
             Err(Misfit::Character)
