@@ -1,0 +1,279 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use buttress_key::{DerivationSecret, Fingerprint, IdempotencyKey, KeyInBody, Profile};
+use http::header::HeaderValue;
+use http::request::Parts;
+use http_body::Body;
+
+use super::ledger::{Known, Ledger};
+use super::{KeyRefused, Operation, OutboundKey, Peeked, Refusal};
+use crate::telemetry::{self, Origin};
+
+type Name = dyn Fn(&Parts) -> Option<Operation> + Send + Sync;
+type Clock = dyn Fn() -> SystemTime + Send + Sync;
+
+/// Everything that decides which key a request is sent with, if it is sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub(crate) profile: Profile,
+    pub(crate) source: Source,
+    pub(crate) accept_header: bool,
+    pub(crate) optional: bool,
+    pub(crate) margin: Duration,
+    pub(crate) clock: Option<Injected>,
+    pub(crate) secret: Option<DerivationSecret>,
+    pub(crate) ledger: Arc<Ledger>,
+}
+
+/// Where the key of a request comes from that does not bring one.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    Derived(Arc<Derivation>),
+    Nowhere,
+    Random,
+}
+
+pub(crate) struct Derivation {
+    pub(crate) secret: DerivationSecret,
+    pub(crate) namespace: String,
+    pub(crate) name: Box<Name>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Injected(pub(crate) Arc<Clock>);
+
+/// A key, and what else is known of it.
+struct Chosen {
+    key: IdempotencyKey,
+    origin: Origin,
+    generation: u32,
+    first_sent: Option<SystemTime>,
+    fingerprint: Option<Fingerprint>,
+}
+
+impl Rules {
+    /// Writes the request's key, or says why the request must not be sent.
+    pub(crate) fn apply<B: Body + Unpin>(
+        &self,
+        head: &mut Parts,
+        body: &mut Peeked<B>,
+    ) -> Result<(), KeyRefused> {
+        let owned = head.extensions.remove::<OutboundKey>();
+        let given = self
+            .profile
+            .header()
+            .is_some_and(|name| head.headers.contains_key(name));
+        if given && !self.accept_header {
+            return Err(Refusal::UnexpectedHeader.into());
+        }
+        if !self.profile.covers(&head.method) {
+            return if owned.is_some() || given {
+                Err(Refusal::NotCovered.into())
+            } else {
+                Ok(())
+            };
+        }
+        let Some(chosen) = self.choose(head, owned, given)? else {
+            return if self.optional {
+                Ok(())
+            } else {
+                Err(Refusal::Missing.into())
+            };
+        };
+
+        let misfit = |why| KeyRefused::caused_by(Refusal::Misfit, why);
+        self.profile.check(&chosen.key).map_err(misfit)?;
+        self.guard(&chosen, head, body)?;
+        telemetry::keyed(&self.profile, &chosen.key, chosen.generation, chosen.origin);
+        self.write(&chosen.key, head, given);
+        Ok(())
+    }
+
+    /// The caller's key before the header's, and either before one that is made here.
+    fn choose(
+        &self,
+        head: &Parts,
+        owned: Option<OutboundKey>,
+        given: bool,
+    ) -> Result<Option<Chosen>, KeyRefused> {
+        let header = given.then(|| self.read(head)).transpose()?;
+        if let Some(owned) = owned {
+            if header.is_some_and(|header| header != *owned.key()) {
+                return Err(Refusal::Conflict.into());
+            }
+            return Ok(Some(owned.into()));
+        }
+        if let Some(key) = header {
+            return Ok(Some(Chosen::new(key, Origin::Header)));
+        }
+        match &self.source {
+            Source::Derived(derivation) => derivation.derive(&self.profile, head),
+            Source::Nowhere => Ok(None),
+            Source::Random => IdempotencyKey::generate()
+                .map(|key| Some(Chosen::new(key, Origin::Random)))
+                .map_err(|why| KeyRefused::caused_by(Refusal::NoEntropy, why)),
+        }
+    }
+
+    /// The key in the request's own header, which must stand there as the profile writes it.
+    fn read(&self, head: &Parts) -> Result<IdempotencyKey, KeyRefused> {
+        let unreadable = || KeyRefused::from(Refusal::Unreadable);
+        let name = self.profile.header().ok_or_else(unreadable)?;
+        let mut lines = head.headers.get_all(name).iter();
+        let (Some(line), None) = (lines.next(), lines.next()) else {
+            return Err(unreadable());
+        };
+        let key = IdempotencyKey::parse(line)
+            .map_err(|why| KeyRefused::caused_by(Refusal::Unreadable, why))?;
+        if self.profile.to_value(&key) == line {
+            Ok(key)
+        } else {
+            Err(unreadable())
+        }
+    }
+
+    /// Refuses a key that the provider may have forgotten, or that was used for something else.
+    fn guard<B: Body + Unpin>(
+        &self,
+        chosen: &Chosen,
+        head: &Parts,
+        body: &mut Peeked<B>,
+    ) -> Result<(), KeyRefused> {
+        let in_body = self.profile.header().is_none();
+        if chosen.origin == Origin::Random && !in_body {
+            return Ok(());
+        }
+        let now = self.now();
+        self.within_horizon(chosen.first_sent, now)?;
+
+        let body = body.look();
+        if in_body && !body.is_some_and(|body| contains(body, chosen.key.as_str().as_bytes())) {
+            return Err(Refusal::NotInBody.into());
+        }
+        if let Some(fingerprint) = &chosen.fingerprint {
+            let secret = self.secret.as_ref().ok_or(Refusal::NoSecret)?;
+            let same =
+                |body| *fingerprint == Fingerprint::new(secret, &head.method, &head.uri, body);
+            return if body.is_none_or(same) {
+                Ok(())
+            } else {
+                Err(Refusal::Reused.into())
+            };
+        }
+        let request = (&head.method, &head.uri, body);
+        match self
+            .ledger
+            .enter(&chosen.key, request, chosen.first_sent.unwrap_or(now))
+        {
+            Known::Other => Err(Refusal::Reused.into()),
+            Known::Since(first_sent) => self.within_horizon(Some(first_sent), now),
+        }
+    }
+
+    fn within_horizon(
+        &self,
+        first_sent: Option<SystemTime>,
+        now: SystemTime,
+    ) -> Result<(), KeyRefused> {
+        let horizon = self.profile.retention().saturating_sub(self.margin);
+        // A first sending in the future is another machine's clock, and no age.
+        let age = first_sent.and_then(|first_sent| now.duration_since(first_sent).ok());
+        match age {
+            Some(age) if age > horizon => Err(Refusal::Expired { age, horizon }.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn now(&self) -> SystemTime {
+        match &self.clock {
+            Some(Injected(clock)) => clock(),
+            None => SystemTime::now(),
+        }
+    }
+
+    fn write(&self, key: &IdempotencyKey, head: &mut Parts, given: bool) {
+        match self.profile.header() {
+            Some(name) if given => {
+                if let Some(value) = head.headers.get_mut(name) {
+                    value.set_sensitive(true);
+                }
+            }
+            Some(name) => {
+                let value: HeaderValue = self.profile.to_value(key);
+                head.headers.insert(name, value);
+            }
+            None => {
+                head.extensions.insert(KeyInBody);
+            }
+        }
+    }
+}
+
+impl Derivation {
+    fn derive(&self, profile: &Profile, head: &Parts) -> Result<Option<Chosen>, KeyRefused> {
+        let Some(Operation {
+            name,
+            entity,
+            generation,
+        }) = (self.name)(head)
+        else {
+            return Ok(None);
+        };
+        let key = profile
+            .derive(&self.secret, &self.namespace, &name, &entity, generation)
+            .map_err(|why| KeyRefused::caused_by(Refusal::Misfit, why))?;
+        Ok(Some(Chosen {
+            generation,
+            ..Chosen::new(key, Origin::Derived)
+        }))
+    }
+}
+
+impl Chosen {
+    const fn new(key: IdempotencyKey, origin: Origin) -> Self {
+        Self {
+            key,
+            origin,
+            generation: 1,
+            first_sent: None,
+            fingerprint: None,
+        }
+    }
+}
+
+impl From<OutboundKey> for Chosen {
+    fn from(owned: OutboundKey) -> Self {
+        Self {
+            generation: owned.generation(),
+            first_sent: Some(owned.first_sent()),
+            fingerprint: owned.fingerprint().copied(),
+            ..Self::new(owned.into_key(), Origin::Caller)
+        }
+    }
+}
+
+/// Does the key stand in the body as a word of its own, and not as a part of a longer one?
+fn contains(body: &[u8], key: &[u8]) -> bool {
+    let ends = |byte: Option<&u8>| {
+        !byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    body.windows(key.len()).enumerate().any(|(at, window)| {
+        window == key && ends(body[..at].last()) && ends(body.get(at + key.len()))
+    })
+}
+
+impl fmt::Debug for Derivation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Derivation")
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Injected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Injected(..)")
+    }
+}
