@@ -31,7 +31,7 @@ fn layer() -> IdempotencyKeyLayer<buttress_idempotency::Outbound> {
 async fn no_debug_and_no_error_shows_a_key_a_secret_or_a_body() {
     let mut shown = String::new();
     let sent = send(&layer(), with(post(BODY), owned(KEY))).await.unwrap();
-    let service = layer().layer(service_fn(|_: ()| {
+    let service = layer().layer(service_fn(|(): ()| {
         std::future::pending::<Result<(), std::io::Error>>()
     }));
     write!(

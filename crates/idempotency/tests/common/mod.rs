@@ -84,7 +84,7 @@ pub(crate) async fn refusal<B: Body + Unpin>(
     layer: &IdempotencyKeyLayer<Outbound>,
     request: Request<B>,
 ) -> Refusal {
-    let error = send(layer, request).await.err().expect("refused");
+    let error = send(layer, request).await.unwrap_err();
     let verdict = find::<Opinion>(&*error).unwrap().verdict;
     assert_eq!(verdict.class, Class::Permanent);
     assert_eq!(verdict.sent, Sent::No);
