@@ -1,4 +1,4 @@
-use http::Response;
+use http::{HeaderMap, Response, StatusCode};
 
 use crate::{Classify, DynError, Verdict, hints, status, walk};
 
@@ -14,11 +14,22 @@ impl<B> Classify<Response<B>> for HttpClassifier {
     #[inline]
     fn classify(&self, outcome: Result<&Response<B>, &DynError>) -> Option<Verdict> {
         match outcome {
-            Ok(response) => Some(hints::heed(
-                status::judge(response.status()),
-                response.headers(),
-            )),
+            Ok(response) => Some(judge(response.status(), response.headers())),
             Err(error) => walk::judge(error),
         }
     }
+}
+
+/// A success is seen at a glance, and the rest out of line: nearly all responses are successes.
+#[inline]
+fn judge(status: StatusCode, headers: &HeaderMap) -> Verdict {
+    match status.as_u16() {
+        100..=399 => Verdict::success(),
+        _ => failure(status, headers),
+    }
+}
+
+#[cold]
+fn failure(status: StatusCode, headers: &HeaderMap) -> Verdict {
+    hints::heed(status::judge(status), headers)
 }

@@ -44,7 +44,9 @@ fn unprocessed_for(reason: Reason) -> Verdict {
 fn ended_for(reason: Reason, by_the_peer: bool) -> Verdict {
     match reason {
         Reason::ENHANCE_YOUR_CALM if by_the_peer => Verdict::throttled("enhance_your_calm"),
+        // Whoever does not speak HTTP/2 breaks the size of its very first frame.
         Reason::COMPRESSION_ERROR
+        | Reason::FRAME_SIZE_ERROR
         | Reason::HTTP_1_1_REQUIRED
         | Reason::INADEQUATE_SECURITY
         | Reason::PROTOCOL_ERROR => Verdict::permanent("http2"),

@@ -5,6 +5,9 @@ use hyper_util::client::legacy::Error;
 use super::Cause;
 use crate::{Verdict, find};
 
+/// How the connectors of hyper-util and hyper-rustls complain of a URL; their types are private.
+const BAD_URL: [&str; 3] = ["invalid URL", "missing scheme", "unsupported scheme"];
+
 /// The request cannot be sent by this client at all: no authority, a scheme, method or version
 /// that the client does not speak.
 pub(super) fn unusable(error: &Cause) -> Option<Verdict> {
@@ -12,8 +15,11 @@ pub(super) fn unusable(error: &Cause) -> Option<Verdict> {
     let is_unusable = match error.source() {
         // Every error but those of unusable requests has a cause.
         None => true,
-        // The connector's own type is private; only its text tells a bad URL from a bad network.
-        Some(cause) => error.is_connect() && cause.to_string().starts_with("invalid URL"),
+        Some(cause) if error.is_connect() => {
+            let text = cause.to_string();
+            BAD_URL.iter().any(|complaint| text.starts_with(complaint))
+        }
+        Some(_) => false,
     };
     is_unusable.then_some(Verdict::refused("request"))
 }
