@@ -1,7 +1,7 @@
-use std::collections::hash_map::{Entry, RandomState};
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::hash::{BuildHasher, Hasher};
+use std::hash::BuildHasherDefault;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
@@ -9,20 +9,21 @@ use std::time::SystemTime;
 use buttress_key::IdempotencyKey;
 use http::{Method, Uri};
 
+use super::digest::{Digest, Hashed};
+
 /// What each of the last keys was used for, and since when.
 ///
-/// It holds 64-bit hashes under a random secret of its own, and neither key nor body. They never
-/// leave the process and are compared for one key at a time, so a keyed hash that costs a tenth of
-/// an HMAC is enough; what is persisted is a [`Fingerprint`](buttress_key::Fingerprint).
+/// It holds hashes and neither key nor body. What is persisted is a
+/// [`Fingerprint`](buttress_key::Fingerprint), at fifty times the cost.
 pub(crate) struct Ledger {
-    secret: RandomState,
+    digest: Digest,
     capacity: NonZeroUsize,
     pages: Mutex<Pages>,
 }
 
 #[derive(Default)]
 struct Pages {
-    uses: HashMap<u64, Use>,
+    uses: HashMap<u64, Use, BuildHasherDefault<Hashed>>,
     /// The keys, oldest first.
     order: VecDeque<u64>,
 }
@@ -44,7 +45,7 @@ pub(crate) enum Known {
 impl Ledger {
     pub(crate) fn new(capacity: NonZeroUsize) -> Self {
         Self {
-            secret: RandomState::new(),
+            digest: Digest::random(),
             capacity,
             pages: Mutex::default(),
         }
@@ -63,10 +64,11 @@ impl Ledger {
         (method, uri, body): (&Method, &Uri, Option<&[u8]>),
         sent: SystemTime,
     ) -> Known {
-        let key = self.hash([key.as_str().as_bytes()]);
+        let key = self.digest.of([key.as_str().as_bytes()]);
         let request = body.map(|body| {
             let target = uri.path_and_query().map_or("/", |target| target.as_str());
-            self.hash([method.as_str().as_bytes(), target.as_bytes(), body])
+            self.digest
+                .of([method.as_str().as_bytes(), target.as_bytes(), body])
         });
 
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,16 +99,6 @@ impl Ledger {
                 Known::Since(sent)
             }
         }
-    }
-
-    /// Each field goes in behind its length, so that no two lists of fields look alike.
-    fn hash<const N: usize>(&self, fields: [&[u8]; N]) -> u64 {
-        let mut hasher = self.secret.build_hasher();
-        for field in fields {
-            hasher.write_usize(field.len());
-            hasher.write(field);
-        }
-        hasher.finish()
     }
 }
 
