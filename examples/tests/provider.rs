@@ -1,13 +1,16 @@
 //! The provider keeps Stripe's key semantics, and misbehaves as planned and not otherwise.
 
+mod support;
+
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
 
 use examples::checkout::provider::{Fault, Plan, Provider, Settings};
+use support::{Exchange, send, serve};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::{Instant, timeout};
 
@@ -25,44 +28,6 @@ async fn provider(faults: &[Fault]) -> (Provider, SocketAddr) {
         ..Settings::new("sk", Plan::Script(script))
     })
     .await
-}
-
-async fn serve(settings: Settings) -> (Provider, SocketAddr) {
-    let provider = Provider::new(settings);
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(provider.clone().serve(listener));
-    (provider, address)
-}
-
-/// Everything that came back until the end of the connection, and how that came.
-struct Exchange {
-    text: String,
-    end: io::Result<()>,
-}
-
-impl Exchange {
-    fn status(&self) -> &str {
-        self.text.get(9..12).unwrap_or("none")
-    }
-
-    fn says(&self, text: &str) -> bool {
-        self.text.contains(text)
-    }
-}
-
-async fn send(address: SocketAddr, head: &str, body: &str) -> Exchange {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let length = body.len();
-    let request =
-        format!("{head}\r\nhost: p\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut bytes = Vec::new();
-    let end = stream.read_to_end(&mut bytes).await.map(|_| ());
-    Exchange {
-        text: String::from_utf8(bytes).unwrap(),
-        end,
-    }
 }
 
 async fn charge(address: SocketAddr, key: &str) -> Exchange {
@@ -198,11 +163,7 @@ async fn a_slow_body_arrives_whole_in_its_time() {
 async fn a_truncated_body_ends_before_its_announced_length() {
     let (provider, address) = provider(&[Fault::TruncatedBody]).await;
     let cut = charge(address, "k").await;
-    let (head, body) = cut.text.split_once("\r\n\r\n").unwrap();
-    let announced = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: "))
-        .unwrap();
+    let (announced, body) = (cut.header("content-length").unwrap(), cut.body());
     let announced: usize = announced.parse().unwrap();
     assert!(
         !body.is_empty() && body.len() < announced,

@@ -57,7 +57,7 @@ pub(super) async fn run(args: &DemoArgs) -> Result<ExitCode, BoxError> {
     let orders = (1..=args.orders).map(Order::number).collect();
     let progress = Progress::new(args.orders, &shop);
     let receipts = place_all(&address, orders, args.concurrency, LONGEST_RUN, |_| {
-        progress.step()
+        progress.step();
     })
     .await;
     progress.finish();

@@ -149,7 +149,7 @@ impl Report {
             "concurrency": self.run.concurrency,
             "fault_level": self.run.faults.name(),
             "seed": self.run.seed,
-            "wall_s": milliseconds(self.run.wall) / 1e3,
+            "wall_s": (self.run.wall.as_secs_f64() * 1e3).round() / 1e3,
         })
     }
 

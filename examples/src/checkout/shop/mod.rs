@@ -208,7 +208,9 @@ impl Shop {
             Step::Wait => {}
             Step::Paid(payments) => {
                 orders.update(id, |row| {
-                    payments.into_iter().for_each(|payment| row.paid(payment));
+                    for payment in payments {
+                        row.paid(payment);
+                    }
                     tally.settled(row, status::By::Search);
                 });
             }

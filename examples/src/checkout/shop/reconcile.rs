@@ -78,7 +78,10 @@ mod tests {
             let doubt = doubt(Some(spent), quiet);
             let after = |delay| next(&doubt, &Found::Absent, quiet + delay, &LAGS);
             assert_eq!(after(Duration::ZERO), Step::Wait);
-            assert_eq!(after(LAGS.indexing - Duration::from_nanos(1)), Step::Wait);
+            assert_eq!(
+                after(LAGS.indexing.saturating_sub(Duration::from_nanos(1))),
+                Step::Wait
+            );
             assert_eq!(after(LAGS.indexing), Step::Anew);
         }
     }

@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State as Shared};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -57,8 +58,10 @@ async fn place(Shared(shop): Shared<Shop>, request: Request) -> Response {
     answer(row, created)
 }
 
-async fn show(Shared(shop): Shared<Shop>, Path(id): Path<String>) -> Response {
-    answer(shop.orders().get(&id), StatusCode::OK)
+async fn show(Shared(shop): Shared<Shop>, id: Result<Path<String>, PathRejection>) -> Response {
+    // What is no text names no order.
+    let row = id.ok().and_then(|Path(id)| shop.orders().get(&id));
+    answer(row, StatusCode::OK)
 }
 
 async fn status(Shared(shop): Shared<Shop>) -> Response {

@@ -1,0 +1,286 @@
+//! A shop that is built wrong on purpose is caught by its report; as it is, it passes the same plan.
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, SystemTime};
+
+use buttress_body::{CollectLayer, Collected};
+use buttress_idempotency::{IdempotencyKeyLayer, OutboundKey};
+use buttress_key::{DerivationSecret, Profile};
+use buttress_retry::RetryLayer;
+use buttress_timeout::TimeoutLayer;
+use bytes::Bytes;
+use examples::checkout::demo::{API_KEY, LAGS, LIMITS, Order, SCHEDULE, place_all};
+use examples::checkout::provider::{self, Fault, Faults, Plan, Provider};
+use examples::checkout::report::{Report, Run};
+use examples::checkout::shop::charge::{self, Charged, Found, Till};
+use examples::checkout::shop::reconcile::{self, Step};
+use examples::checkout::shop::stack::{self, Stack};
+use examples::checkout::shop::{self, Drain, Rules, Shop, Turnstile};
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep};
+use tower::ServiceBuilder;
+use tower::util::BoxCloneSyncService;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Everything that a mutant may change, and the provider that it is run against.
+struct World {
+    provider: provider::Settings,
+    settings: shop::Settings,
+    /// Built from the profile, the secret and the turnstile.
+    stack: fn(&Profile, &DerivationSecret, Turnstile) -> Stack,
+    orders: u32,
+    /// Whether a day passes once an order is unknown.
+    a_day_passes: bool,
+}
+
+impl World {
+    /// The shop as it is, and a provider whose every order meets `faults`.
+    fn new(faults: &[Fault]) -> Self {
+        let plan = Plan::Script(faults.iter().copied().map(Some).collect());
+        Self {
+            provider: provider::Settings::new(API_KEY, plan),
+            settings: shop::Settings::new(LAGS, SCHEDULE),
+            stack: |profile, secret, turnstile| {
+                stack::payments(profile, secret, &LIMITS, turnstile).unwrap()
+            },
+            orders: 4,
+            a_day_passes: false,
+        }
+    }
+
+    /// A provider whose search is so far behind that nobody should trust it at once.
+    fn with_a_slow_search(mut self) -> Self {
+        self.provider.indexing = Duration::from_secs(3);
+        self.settings.lags.indexing = Duration::from_millis(3_500);
+        self
+    }
+
+    fn with_rules(mut self, change: impl FnOnce(&mut Rules)) -> Self {
+        change(&mut self.settings.rules);
+        self
+    }
+
+    fn with_stack(mut self, stack: fn(&Profile, &DerivationSecret, Turnstile) -> Stack) -> Self {
+        self.stack = stack;
+        self
+    }
+
+    /// Lets the buyers place their orders, and audits what came of it.
+    async fn run(self) -> Report {
+        let provider = Provider::new(self.provider);
+        let provider_listens = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let provider_url = format!("http://{}", provider_listens.local_addr().unwrap());
+        tokio::spawn(provider.clone().serve(provider_listens));
+
+        let drain = Drain::default();
+        let secret = DerivationSecret::new("a secret of these tests").unwrap();
+        let turnstile = Turnstile::new(self.settings.profile.clone(), drain.clone());
+        let stack = (self.stack)(&self.settings.profile, &secret, turnstile.clone());
+        let till = Till::new(stack, &provider_url, API_KEY).unwrap();
+        let shop = Shop::new(self.settings, till, turnstile, drain, secret);
+        let shop_listens = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let shop_url = format!("http://{}", shop_listens.local_addr().unwrap());
+        let routes = shop::router(shop.clone());
+        tokio::spawn(async move { axum::serve(shop_listens, routes).await });
+
+        if self.a_day_passes {
+            tokio::spawn(let_a_day_pass(shop.clone(), provider.clone()));
+        }
+        let started = Instant::now();
+        let orders = (1..=self.orders).map(Order::number).collect();
+        let receipts = place_all(
+            &shop_url,
+            orders,
+            self.orders,
+            Duration::from_secs(30),
+            |_| (),
+        )
+        .await;
+        // A charge that hangs is still made.
+        sleep(Duration::from_secs(3)).await;
+        let run = Run {
+            concurrency: self.orders,
+            faults: Faults::Off,
+            seed: 0,
+            wall: started.elapsed(),
+        };
+        Report::audit(&run, &receipts, &shop.status(), &provider.book())
+    }
+}
+
+/// Once an order is unknown: the provider's clock moves on, and every key is a day older.
+async fn let_a_day_pass(shop: Shop, provider: Provider) {
+    while shop.status().unknown.is_empty() {
+        sleep(Duration::from_millis(5)).await;
+    }
+    provider.advance(DAY);
+    for row in shop.orders().all() {
+        shop.orders().update(&row.order.id, |row| {
+            let mut older = OutboundKey::new(row.key.key().clone(), row.key.first_sent() - DAY);
+            if let Some(fingerprint) = row.key.fingerprint() {
+                older = older.with_fingerprint(*fingerprint);
+            }
+            row.key = older;
+        });
+    }
+}
+
+/// The layers below retry, as the shop has them.
+macro_rules! below_retry {
+    ($outer:expr, $turnstile:expr) => {
+        $outer
+            .layer($turnstile)
+            .layer(TimeoutLayer::head(LIMITS.attempt))
+            .layer(CollectLayer::up_to(64 * 1024))
+            .service(stack::client().unwrap())
+    };
+}
+
+fn forced_retry() -> RetryLayer {
+    RetryLayer::new().safe_when(|_| true)
+}
+
+type Call = Request<Full<Bytes>>;
+
+fn without_its_key(mut request: Call) -> Call {
+    request.extensions_mut().remove::<OutboundKey>();
+    request
+}
+
+fn boxed<S>(stack: S) -> Stack
+where
+    S: tower::Service<Call, Response = Response<Collected>, Error = buttress_classify::BoxError>,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    BoxCloneSyncService::new(stack)
+}
+
+fn passes(report: &Report) {
+    assert!(report.is_exact(), "{}", report.to_json());
+    assert_eq!(report.exit_code(), 0);
+}
+
+fn charges_twice(report: &Report) {
+    assert!(report.duplicates > 0, "{}", report.to_json());
+    assert_eq!(report.exit_code(), 1);
+}
+
+fn loses(report: &Report) {
+    assert_eq!(report.lost, report.orders, "{}", report.to_json());
+    assert_eq!((report.paid, report.exit_code()), (0, 1));
+}
+
+#[tokio::test]
+async fn mutant_the_key_layer_is_left_out_and_retry_is_forced() {
+    let plan = [Fault::ResetAfterCharging];
+    passes(&World::new(&plan).run().await);
+
+    let mutant = World::new(&plan).with_stack(|_, _, turnstile| {
+        let outer = ServiceBuilder::new().layer(forced_retry());
+        boxed(below_retry!(outer, turnstile))
+    });
+    charges_twice(&mutant.run().await);
+}
+
+#[tokio::test]
+async fn mutant_the_key_is_made_inside_retry() {
+    let plan = [Fault::ResetAfterCharging];
+    passes(&World::new(&plan).run().await);
+
+    let mutant = World::new(&plan).with_stack(|profile, _, turnstile| {
+        let outer = ServiceBuilder::new()
+            .map_request(without_its_key)
+            .layer(forced_retry())
+            .layer(IdempotencyKeyLayer::outbound(profile.clone()).random());
+        boxed(below_retry!(outer, turnstile))
+    });
+    charges_twice(&mutant.run().await);
+}
+
+#[tokio::test]
+async fn mutant_a_key_in_flight_is_taken_for_a_refusal() {
+    let plan = [Fault::Hangs];
+    passes(&World::new(&plan).run().await);
+
+    let mutant = World::new(&plan)
+        .with_stack(|profile, secret, turnstile| {
+            let outer = ServiceBuilder::new()
+                .layer(IdempotencyKeyLayer::outbound(profile.clone()).fingerprints(secret.clone()))
+                .layer(forced_retry());
+            boxed(below_retry!(outer, turnstile))
+        })
+        .with_rules(|rules| {
+            rules.read = |answer, profile| match answer {
+                Ok(response) if response.status() == StatusCode::CONFLICT => {
+                    Charged::Declined("conflict".into())
+                }
+                _ => charge::read(answer, profile),
+            };
+        });
+    loses(&mutant.run().await);
+}
+
+#[tokio::test]
+async fn mutant_the_unknown_is_taken_for_a_failure() {
+    let plan = [Fault::ResetAfterCharging; 3];
+    passes(&World::new(&plan).run().await);
+
+    let mutant = World::new(&plan).with_rules(|rules| {
+        rules.read = |answer, profile| match charge::read(answer, profile) {
+            Charged::Unknown { .. } => Charged::Declined("failed".into()),
+            known => known,
+        };
+    });
+    loses(&mutant.run().await);
+}
+
+#[tokio::test]
+async fn mutant_a_key_is_sent_though_the_provider_has_forgotten_it() {
+    let world = || {
+        let mut world = World::new(&[Fault::ResetAfterCharging; 6]).with_a_slow_search();
+        // One order, so that the day passes before it is looked into.
+        world.orders = 1;
+        world.a_day_passes = true;
+        world
+    };
+    passes(&world().run().await);
+
+    let mutant = world().with_stack(|profile, secret, turnstile| {
+        let guarded = stack::payments(profile, secret, &LIMITS, turnstile).unwrap();
+        // The guard cannot see how old a key is that says it is new.
+        let rejuvenate = |mut request: Call| {
+            if let Some(key) = request.extensions_mut().remove::<OutboundKey>() {
+                let mut new = OutboundKey::new(key.key().clone(), SystemTime::now());
+                if let Some(fingerprint) = key.fingerprint() {
+                    new = new.with_fingerprint(*fingerprint);
+                }
+                request.extensions_mut().insert(new);
+            }
+            request
+        };
+        boxed(
+            ServiceBuilder::new()
+                .map_request(rejuvenate)
+                .service(guarded),
+        )
+    });
+    charges_twice(&mutant.run().await);
+}
+
+#[tokio::test]
+async fn mutant_a_stored_500_is_answered_with_a_new_key() {
+    let world = || World::new(&[Fault::FailsAfterCharging]).with_a_slow_search();
+    passes(&world().run().await);
+
+    let mutant = world().with_rules(|rules| {
+        rules.next = |doubt, found, begun, lags| match found {
+            Found::Absent if doubt.spent.is_some() => Step::Anew,
+            _ => reconcile::next(doubt, found, begun, lags),
+        };
+    });
+    charges_twice(&mutant.run().await);
+}

@@ -1,0 +1,496 @@
+//! `checkout serve`, as a process of its own, against providers of all kinds.
+
+mod support;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use examples::checkout::provider::{Fault, Plan, Provider, Settings};
+use serde_json::{Value, json};
+use support::{Exchange, send};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn provider_with(faults: &[Fault]) -> Settings {
+    let script = faults.iter().copied().map(Some).collect();
+    Settings {
+        indexing: Duration::ZERO,
+        ..Settings::new("sk_test", Plan::Script(script))
+    }
+}
+
+/// A shop in a process of its own.
+struct Shop {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Shop {
+    /// A shop whose provider is in this process.
+    async fn open(settings: Settings) -> (Self, Provider) {
+        let (provider, address) = support::serve(settings).await;
+        (Self::at(address).await, provider)
+    }
+
+    /// A shop whose provider is to be found there.
+    async fn at(provider: SocketAddr) -> Self {
+        let mut process = command(&[("PROVIDER_URL", &format!("http://{provider}"))])
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let output = process.stdout.as_mut().unwrap();
+        BufReader::new(output).read_line(&mut line).await.unwrap();
+        let address = line.trim().strip_prefix("listening on http://").unwrap();
+        Self {
+            process,
+            address: address.parse().unwrap(),
+        }
+    }
+
+    async fn post(&self, body: &Value) -> Exchange {
+        self.post_text(&body.to_string()).await
+    }
+
+    async fn post_text(&self, body: &str) -> Exchange {
+        let head = "POST /orders HTTP/1.1\r\ncontent-type: application/json";
+        send(self.address, head, body).await
+    }
+
+    async fn get(&self, path: &str) -> Exchange {
+        send(self.address, &format!("GET {path} HTTP/1.1"), "").await
+    }
+
+    async fn status(&self) -> Value {
+        self.get("/status").await.json()
+    }
+
+    /// The order's page once it is no longer pending.
+    async fn settled(&self, path: &str) -> Exchange {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let page = self.get(path).await;
+            if page.status() != "202" {
+                return page;
+            }
+            assert!(Instant::now() < end, "still pending: {}", page.text);
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Tells it to stop.
+    fn interrupt(&self, signal: &str) {
+        let id = self.process.id().unwrap();
+        let killed = std::process::Command::new("sh")
+            .args(["-c", &format!("kill -{signal} {id}")])
+            .status();
+        assert!(killed.unwrap().success());
+    }
+
+    async fn ended(self) -> Output {
+        timeout(PATIENCE, self.process.wait_with_output())
+            .await
+            .unwrap()
+            .unwrap()
+    }
+}
+
+fn command(variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_checkout"));
+    command
+        .arg("serve")
+        .env_remove("STORE")
+        .env("LISTEN", "127.0.0.1:0")
+        .env("PROVIDER_KEY", "sk_test")
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+fn order(id: &str, amount: i64) -> Value {
+    json!({"order_id": id, "amount": amount, "currency": "usd"})
+}
+
+#[tokio::test]
+async fn an_order_is_paid_once_however_often_it_is_placed() {
+    let (shop, provider) = Shop::open(provider_with(&[])).await;
+    let first = shop.post(&order("o-1", 500)).await;
+    assert_eq!(first.status(), "201");
+    let payment = first.json()["payment_id"].clone();
+    assert_eq!(
+        first.json(),
+        json!({"order_id": "o-1", "payment_id": payment, "attempts": 1})
+    );
+
+    let again = shop.post(&order("o-1", 500)).await;
+    assert_eq!(
+        (again.status(), &again.json()["payment_id"]),
+        ("200", &payment)
+    );
+    let page = shop.get("/orders/o-1").await;
+    assert_eq!(
+        (page.status(), &page.json()["payment_id"]),
+        ("200", &payment)
+    );
+
+    let charges = provider.book().charges;
+    assert_eq!(charges.len(), 1);
+    let charge = &charges[0];
+    assert_eq!(
+        (
+            charge.order_id.as_str(),
+            charge.amount,
+            charge.currency.as_str()
+        ),
+        ("o-1", 500, "usd")
+    );
+    assert_eq!(payment, charge.payment_id.as_str());
+}
+
+#[tokio::test]
+async fn the_same_order_for_something_else_is_a_conflict() {
+    let (shop, provider) = Shop::open(provider_with(&[])).await;
+    shop.post(&order("o-1", 500)).await;
+    let other_amount = shop.post(&order("o-1", 501)).await;
+    let mut other_currency = order("o-1", 500);
+    other_currency["currency"] = "eur".into();
+    let other_currency = shop.post(&other_currency).await;
+    for conflict in [other_amount, other_currency] {
+        assert_eq!(conflict.status(), "409");
+        assert_eq!(
+            conflict.header("content-type"),
+            Some("application/problem+json")
+        );
+    }
+    assert_eq!(provider.book().charges.len(), 1);
+}
+
+#[tokio::test]
+async fn orders_placed_at_the_same_time_are_charged_once() {
+    let (shop, provider) = Shop::open(provider_with(&[Fault::Hangs])).await;
+    let order = order("o-1", 500);
+    let placed = tokio::join!(
+        shop.post(&order),
+        shop.post(&order),
+        shop.post(&order),
+        shop.post(&order)
+    );
+    let mut placed: [Exchange; 4] = placed.into();
+    placed.sort_by_key(|exchange| exchange.status().to_owned());
+    let statuses: Vec<_> = placed.iter().map(Exchange::status).collect();
+    assert_eq!(statuses, ["200", "200", "200", "201"]);
+    let payment = &placed[0].json()["payment_id"];
+    assert!(
+        placed
+            .iter()
+            .all(|exchange| exchange.json()["payment_id"] == *payment)
+    );
+    assert_eq!(provider.book().charges.len(), 1);
+}
+
+#[tokio::test]
+async fn the_answer_counts_the_attempts_and_the_status_the_retries() {
+    let (shop, _) = Shop::open(provider_with(&[
+        Fault::Unavailable,
+        Fault::ResetAfterCharging,
+    ]))
+    .await;
+    let placed = shop.post(&order("o-1", 500)).await;
+    assert_eq!(
+        (placed.status(), &placed.json()["attempts"]),
+        ("201", &json!(3))
+    );
+    let status = shop.status().await;
+    assert_eq!(status["attempts"], 3);
+    assert_eq!(status["retries"], json!({"503": 1, "reset": 1}));
+    assert_eq!(
+        (&status["pending"], &status["unknown"]),
+        (&json!(0), &json!([]))
+    );
+}
+
+#[tokio::test]
+async fn an_order_that_nobody_knows_about_is_pending_until_a_search_finds_its_payment() {
+    let (shop, provider) = Shop::open(provider_with(&[Fault::ResetAfterCharging; 3])).await;
+    let placed = shop.post(&order("o-1", 500)).await;
+    assert_eq!(
+        (placed.status(), placed.header("location")),
+        ("202", Some("/orders/o-1"))
+    );
+
+    let page = shop.settled("/orders/o-1").await;
+    let charges = provider.book().charges;
+    assert_eq!((page.status(), charges.len()), ("200", 1));
+    assert_eq!(page.json()["payment_id"], charges[0].payment_id.as_str());
+    assert_eq!(shop.status().await["reconciled"], 1);
+}
+
+#[tokio::test]
+async fn without_a_search_the_charge_is_sent_again_under_its_key() {
+    for fault in [Fault::ResetAfterCharging, Fault::ResetBeforeReading] {
+        let settings = Settings {
+            search: false,
+            ..provider_with(&[fault; 3])
+        };
+        let (shop, provider) = Shop::open(settings).await;
+        assert_eq!(shop.post(&order("o-1", 500)).await.status(), "202");
+        assert_eq!(shop.settled("/orders/o-1").await.status(), "200");
+        assert_eq!(provider.book().charges.len(), 1);
+        assert_eq!(shop.status().await["driven_again"], 1);
+    }
+}
+
+#[tokio::test]
+async fn a_stored_failure_without_a_search_stays_unknown_and_never_gets_a_new_key() {
+    for fault in [Fault::FailsBeforeCharging, Fault::FailsAfterCharging] {
+        let settings = Settings {
+            search: false,
+            ..provider_with(&[fault])
+        };
+        let (shop, provider) = Shop::open(settings).await;
+        assert_eq!(shop.post(&order("o-1", 500)).await.status(), "202");
+        let before = provider.book();
+        // Time for several looks: they come after 1 s, 2 s and 4 s at the latest.
+        sleep(Duration::from_millis(3_500)).await;
+        assert_eq!(shop.get("/orders/o-1").await.status(), "202");
+        assert_eq!(shop.post(&order("o-1", 500)).await.status(), "202");
+        let status = shop.status().await;
+        assert_eq!(
+            (&status["unknown"], &status["pending"]),
+            (&json!(["o-1"]), &json!(1))
+        );
+        assert_eq!(provider.book(), before);
+    }
+}
+
+#[tokio::test]
+async fn a_stored_failure_after_the_charge_is_paid_once_the_search_finds_it() {
+    let (shop, provider) = Shop::open(provider_with(&[Fault::FailsAfterCharging])).await;
+    assert_eq!(shop.post(&order("o-1", 500)).await.status(), "202");
+    assert_eq!(shop.settled("/orders/o-1").await.status(), "200");
+    assert_eq!(provider.book().charges.len(), 1);
+}
+
+#[tokio::test]
+async fn while_the_provider_is_down_an_order_waits_and_is_not_unknown() {
+    let reserved = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = reserved.local_addr().unwrap();
+    drop(reserved);
+    let shop = Shop::at(address).await;
+    assert_eq!(shop.post(&order("o-1", 500)).await.status(), "202");
+    let status = shop.status().await;
+    assert_eq!(
+        (&status["pending"], &status["unknown"]),
+        (&json!(1), &json!([]))
+    );
+
+    let provider = Provider::new(provider_with(&[]));
+    let listener = TcpListener::bind(address).await.unwrap();
+    tokio::spawn(provider.clone().serve(listener));
+    assert_eq!(shop.settled("/orders/o-1").await.status(), "200");
+    assert_eq!(provider.book().charges.len(), 1);
+}
+
+#[tokio::test]
+async fn a_wrong_api_key_executes_nothing_and_leaves_the_order_pending() {
+    let settings = Settings {
+        api_key: "another".into(),
+        ..provider_with(&[])
+    };
+    let (shop, provider) = Shop::open(settings).await;
+    assert_eq!(shop.post(&order("o-1", 500)).await.status(), "202");
+    assert_eq!(shop.status().await["unknown"], json!([]));
+    assert_eq!(provider.book().charges.len(), 0);
+}
+
+#[tokio::test]
+async fn bad_input_is_400_with_a_problem_that_names_the_field() {
+    let (shop, provider) = Shop::open(provider_with(&[])).await;
+    for (body, field) in [
+        ("", "body"),
+        ("{", "body"),
+        ("[1]", "body"),
+        (r#"{"amount": 5, "currency": "usd"}"#, "order_id"),
+        (
+            r#"{"order_id": "a b", "amount": 5, "currency": "usd"}"#,
+            "order_id",
+        ),
+        (r#"{"order_id": "o", "currency": "usd"}"#, "amount"),
+        (
+            r#"{"order_id": "o", "amount": -5, "currency": "usd"}"#,
+            "amount",
+        ),
+        (
+            r#"{"order_id": "o", "amount": 1e400, "currency": "usd"}"#,
+            "body",
+        ),
+        (
+            r#"{"order_id": "o", "amount": 18446744073709551616, "currency": "usd"}"#,
+            "amount",
+        ),
+        (
+            r#"{"order_id": "o", "amount": 5, "currency": "dollars"}"#,
+            "currency",
+        ),
+        (
+            r#"{"order_id": "o", "amount": 5, "currency": "usd", "ammount": 6}"#,
+            "ammount",
+        ),
+    ] {
+        let refused = shop.post_text(body).await;
+        assert_eq!(refused.status(), "400", "{body}");
+        assert_eq!(
+            refused.header("content-type"),
+            Some("application/problem+json")
+        );
+        assert_eq!(refused.json()["field"], field, "{body}");
+        assert_eq!(refused.json()["status"], 400);
+    }
+    assert_eq!(provider.book().requests, 0);
+    assert_eq!(shop.status().await["orders"], 0);
+}
+
+#[tokio::test]
+async fn what_is_no_order_at_all_is_refused_with_a_problem() {
+    let (shop, _) = Shop::open(provider_with(&[])).await;
+    let form = "POST /orders HTTP/1.1\r\ncontent-type: application/x-www-form-urlencoded";
+    let long = order(&"x".repeat(20_000), 5).to_string();
+    for (answer, status) in [
+        (send(shop.address, form, "order_id=o").await, "415"),
+        (
+            send(
+                shop.address,
+                "POST /orders HTTP/1.1",
+                &order("o", 5).to_string(),
+            )
+            .await,
+            "415",
+        ),
+        (shop.post_text(&long).await, "413"),
+        (shop.get("/orders").await, "405"),
+        (shop.get("/orders/unheard-of").await, "404"),
+        (shop.get("/orders/%FF").await, "404"),
+        (shop.get("/nowhere").await, "404"),
+        (
+            send(shop.address, "DELETE /orders/o HTTP/1.1", "").await,
+            "405",
+        ),
+    ] {
+        assert_eq!(answer.status(), status, "{}", answer.text);
+        assert_eq!(
+            answer.header("content-type"),
+            Some("application/problem+json")
+        );
+        assert_eq!(answer.json()["status"].to_string(), status);
+    }
+}
+
+#[tokio::test]
+async fn a_media_type_with_a_parameter_is_json_too() {
+    let (shop, _) = Shop::open(provider_with(&[])).await;
+    let head = "POST /orders HTTP/1.1\r\ncontent-type: Application/JSON; charset=utf-8";
+    assert_eq!(
+        send(shop.address, head, &order("o", 5).to_string())
+            .await
+            .status(),
+        "201"
+    );
+}
+
+#[tokio::test]
+async fn a_buyer_who_hangs_up_does_not_stop_the_charge() {
+    let settings = Settings {
+        hang: Duration::from_millis(500),
+        ..provider_with(&[Fault::Hangs])
+    };
+    let (shop, provider) = Shop::open(settings).await;
+    let gone = timeout(Duration::from_millis(200), shop.post(&order("o-1", 500))).await;
+    assert!(gone.is_err());
+    assert_eq!(shop.settled("/orders/o-1").await.status(), "200");
+    assert_eq!(provider.book().charges.len(), 1);
+}
+
+#[tokio::test]
+async fn told_to_stop_it_finishes_the_attempt_that_has_begun() {
+    for signal in ["INT", "TERM"] {
+        let settings = Settings {
+            hang: Duration::from_secs(1),
+            ..provider_with(&[Fault::Hangs])
+        };
+        let (shop, provider) = Shop::open(settings).await;
+        let body = order("o-1", 500);
+        let stop = async {
+            sleep(Duration::from_millis(300)).await;
+            shop.interrupt(signal);
+        };
+        let (placed, ()) = tokio::join!(shop.post(&body), stop);
+        assert_eq!(placed.status(), "201");
+        assert!(shop.ended().await.status.success());
+        assert_eq!(provider.book().charges.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn told_to_stop_it_begins_no_new_attempt_and_keeps_what_is_unknown() {
+    let (shop, provider) = Shop::open(provider_with(&[Fault::UnavailableFor])).await;
+    let body = order("o-1", 500);
+    let stop = async {
+        sleep(Duration::from_millis(300)).await;
+        shop.interrupt("INT");
+    };
+    let (placed, ()) = tokio::join!(shop.post(&body), stop);
+    assert_eq!(placed.status(), "202");
+    let output = shop.ended().await;
+    assert!(output.status.success());
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        words.contains("pending: o-1 unknown after 1 attempt"),
+        "{words}"
+    );
+    assert_eq!(
+        (provider.book().requests, provider.book().charges.len()),
+        (1, 0)
+    );
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let settings = Settings {
+        hang: Duration::from_secs(60),
+        ..provider_with(&[Fault::Hangs])
+    };
+    let (shop, _) = Shop::open(settings).await;
+    let body = order("o-1", 500);
+    assert!(
+        timeout(Duration::from_millis(300), shop.post(&body))
+            .await
+            .is_err()
+    );
+    shop.interrupt("INT");
+    sleep(Duration::from_millis(300)).await;
+    shop.interrupt("INT");
+    let output = timeout(Duration::from_secs(5), shop.ended()).await.unwrap();
+    assert_eq!(output.status.code(), Some(70));
+}
+
+#[tokio::test]
+async fn a_wrong_environment_is_named_and_nothing_is_served() {
+    for (variables, named) in [
+        (&[("PROVIDER_URL", "")], "PROVIDER_URL"),
+        (&[("PROVIDER_URL", "not a url")], "PROVIDER_URL"),
+        (&[("STORE", "redis://localhost")], "STORE"),
+        (&[("LISTEN", "nowhere")], "LISTEN"),
+    ] {
+        let output = command(variables).output().await.unwrap();
+        assert_eq!(output.status.code(), Some(70));
+        let words = String::from_utf8(output.stderr).unwrap();
+        assert!(words.contains(named), "{words}");
+    }
+}
