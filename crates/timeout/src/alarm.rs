@@ -1,0 +1,57 @@
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+use tokio::task::unconstrained;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::clock::{Clock, Cut};
+
+pin_project! {
+    /// Ends the wait for a head. Neither timer nor time is touched before the first wait.
+    #[derive(Debug)]
+    pub(crate) struct Alarm {
+        clock: Clock,
+        #[pin]
+        sleep: Option<Sleep>,
+    }
+}
+
+impl Alarm {
+    #[inline]
+    pub(crate) const fn new(clock: Clock) -> Self {
+        Self { clock, sleep: None }
+    }
+
+    #[inline]
+    pub(crate) const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Waits for what is not there.
+    #[inline(never)]
+    pub(crate) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Cut> {
+        let mut this = self.project();
+        if this.sleep.is_none() {
+            let now = Instant::now();
+            let end = this.clock.end(now);
+            // A timer that is due already would only ring at the driver's next turn.
+            if end.has_passed(now) {
+                return Poll::Ready(this.clock.cut());
+            }
+            this.sleep.set(Some(sleep_until(end.instant())));
+        }
+        match this.sleep.as_pin_mut() {
+            Some(sleep) => ring(sleep, cx).map(|()| this.clock.cut()),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// Polls a timer outside of the task's budget: a call that uses up the budget in every poll would
+/// never time out.
+#[inline]
+pub(crate) fn ring(sleep: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
+    pin!(unconstrained(sleep)).poll(cx)
+}

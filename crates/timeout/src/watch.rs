@@ -1,0 +1,74 @@
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use buttress_deadline::Deadline;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::alarm::ring;
+use crate::clock::{Clock, Cut};
+use crate::{Elapsed, Phase};
+
+/// Ends the waits for the frames of a body.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    clock: Clock,
+    /// Allocated once, when a frame is first waited for, and kept for further waits.
+    timer: Option<Pin<Box<Sleep>>>,
+    /// Set while a frame is waited for.
+    wait: Option<Phase>,
+}
+
+impl Watch {
+    pub(crate) const fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            timer: None,
+            wait: None,
+        }
+    }
+
+    /// A frame came: an idle limit starts anew with the next wait.
+    pub(crate) const fn frame_came(&mut self) {
+        if let Some(Phase::Idle) = self.wait {
+            self.wait = None;
+        }
+    }
+
+    /// Waits for a frame that is not there.
+    #[inline(never)]
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Elapsed> {
+        let phase = if let (Some(phase), Some(timer)) = (self.wait, &mut self.timer) {
+            ready!(ring(timer.as_mut(), cx));
+            phase
+        } else {
+            let now = Instant::now();
+            let (end, phase) = self.begin(now);
+            if !end.has_passed(now) {
+                self.wait = Some(phase);
+                ready!(ring(self.set(end), cx));
+            }
+            phase
+        };
+        Poll::Ready(match phase {
+            Phase::Idle => Elapsed::new(self.clock.idle(), phase, Cut::Limit),
+            _ => Elapsed::new(self.clock.limit(), phase, self.clock.cut()),
+        })
+    }
+
+    /// When a wait that begins `now` ends, and what it is called.
+    fn begin(&mut self, now: Instant) -> (Deadline, Phase) {
+        match self.clock.idle_end(now) {
+            Some(idle) => (idle, Phase::Idle),
+            None => (self.clock.end(now), Phase::Body),
+        }
+    }
+
+    fn set(&mut self, end: Deadline) -> Pin<&mut Sleep> {
+        if let Some(timer) = &mut self.timer {
+            timer.as_mut().reset(end.instant());
+        }
+        self.timer
+            .get_or_insert_with(|| Box::pin(sleep_until(end.instant())))
+            .as_mut()
+    }
+}
