@@ -3,3 +3,4 @@
 pub mod chains;
 pub mod clients;
 pub mod peer;
+pub mod vectors;

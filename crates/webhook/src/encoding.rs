@@ -1,0 +1,139 @@
+//! Strict decoding into arrays: one text for one value, no allocation.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// How a signature is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Encoding {
+    /// Standard alphabet, padded, with no bits left over.
+    Base64,
+    /// Lower-case digits only.
+    Hex,
+    /// Digits of either case.
+    HexAnyCase,
+}
+
+/// A MAC as a header carries it: at most 32 bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Tag {
+    bytes: [u8; 32],
+    len: usize,
+}
+
+impl Tag {
+    pub(crate) fn decode(text: &[u8], encoding: Encoding, len: usize) -> Option<Self> {
+        let mut bytes = [0; 32];
+        match encoding {
+            Encoding::Base64 => base64(text, bytes.get_mut(..len)?)?,
+            Encoding::Hex => hex(text, bytes.get_mut(..len)?, digit)?,
+            Encoding::HexAnyCase => hex(text, bytes.get_mut(..len)?, any_digit)?,
+        }
+        Some(Self { bytes, len })
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// Fills `out` from text of exactly its length, in the one canonical form.
+pub(crate) fn base64(text: &[u8], out: &mut [u8]) -> Option<()> {
+    if text.len() != out.len().div_ceil(3) * 4 {
+        return None;
+    }
+    // The decoder asks for whole groups of three bytes; tags need no more than 66.
+    let mut whole = [0; 66];
+    let len = STANDARD.decode_slice(text, &mut whole).ok()?;
+    if len != out.len() {
+        return None;
+    }
+    out.copy_from_slice(whole.get(..len)?);
+    Some(())
+}
+
+/// Fills `out` from text of exactly its length.
+pub(crate) fn hex(text: &[u8], out: &mut [u8], digit: fn(u8) -> Option<u8>) -> Option<()> {
+    if text.len() != out.len() * 2 {
+        return None;
+    }
+    for (byte, pair) in out.iter_mut().zip(text.chunks_exact(2)) {
+        let [high, low] = pair else { return None };
+        *byte = digit(*high)? << 4 | digit(*low)?;
+    }
+    Some(())
+}
+
+pub(crate) const fn digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    }
+}
+
+pub(crate) const fn any_digit(byte: u8) -> Option<u8> {
+    digit(byte.to_ascii_lowercase())
+}
+
+/// Writes bytes in an encoding, for the side that signs.
+pub(crate) fn encode(bytes: &[u8], encoding: Encoding) -> String {
+    match encoding {
+        Encoding::Base64 => STANDARD.encode(bytes),
+        Encoding::Hex | Encoding::HexAnyCase => bytes
+            .iter()
+            .flat_map(|byte| [byte >> 4, byte & 15])
+            .filter_map(|digit| char::from_digit(digit.into(), 16))
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ALL: [Encoding; 3] = [Encoding::Base64, Encoding::Hex, Encoding::HexAnyCase];
+
+    #[test]
+    fn base64_has_one_form() {
+        let decode = |text: &str| Tag::decode(text.as_bytes(), Encoding::Base64, 1).is_some();
+        assert!(decode("AA=="));
+        assert!(!decode("AB=="), "bits left over");
+        assert!(!decode("AA"), "no padding");
+        assert!(!decode("AA==AA=="), "text after the padding");
+        assert!(!decode("AA= "));
+        assert!(!decode("-_=="));
+    }
+
+    #[test]
+    fn upper_case_is_hex_only_where_the_sender_takes_it() {
+        assert!(Tag::decode(b"0a", Encoding::Hex, 1).is_some());
+        assert!(Tag::decode(b"0A", Encoding::Hex, 1).is_none());
+        assert!(Tag::decode(b"0A", Encoding::HexAnyCase, 1).is_some());
+        assert!(Tag::decode(b"+1", Encoding::HexAnyCase, 1).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_decodes(bytes in prop::collection::vec(any::<u8>(), 0..=32)) {
+            for encoding in ALL {
+                let text = encode(&bytes, encoding);
+                let tag = Tag::decode(text.as_bytes(), encoding, bytes.len()).unwrap();
+                prop_assert_eq!(tag.as_slice(), &bytes[..]);
+            }
+        }
+
+        #[test]
+        fn nothing_else_does(text in prop::collection::vec(any::<u8>(), 0..80), len in 0_usize..40) {
+            for encoding in ALL {
+                if let Some(tag) = Tag::decode(&text, encoding, len) {
+                    let canonical = encode(tag.as_slice(), encoding);
+                    prop_assert!(canonical.as_bytes().eq_ignore_ascii_case(&text));
+                }
+            }
+        }
+    }
+}

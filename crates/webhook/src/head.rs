@@ -1,0 +1,102 @@
+//! What schemes read from a request's head: strictly, and the same way everywhere.
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderName};
+
+use crate::Refused;
+
+/// The one value of a header.
+///
+/// # Errors
+/// [`Refused::Missing`] when it is absent or empty; [`Refused::Malformed`] when lines differ: which
+/// of them was signed nobody can know. Lines are never joined.
+pub fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a [u8], Refused> {
+    optional(headers, name)?.ok_or(Refused::Missing)
+}
+
+/// The one value of a header that may be absent; an empty one counts as absent.
+///
+/// # Errors
+/// [`Refused::Malformed`] when lines differ.
+pub fn optional<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'a [u8]>, Refused> {
+    let mut lines = headers.get_all(name).iter();
+    let Some(first) = lines.next() else {
+        return Ok(None);
+    };
+    if lines.any(|line| line != first) {
+        return Err(Refused::Malformed);
+    }
+    Ok(Some(first.as_bytes()).filter(|value| !value.is_empty()))
+}
+
+/// A header as text, where it is no more than a label: `None` when absent, unreadable or repeated.
+pub(crate) fn label<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let value = optional(headers, name).ok()??;
+    std::str::from_utf8(value).ok()
+}
+
+/// The value of a query parameter, as written.
+pub(crate) fn query<'a>(head: &'a Parts, name: &str) -> Option<&'a str> {
+    head.uri.query()?.split('&').find_map(|pair| {
+        let (key, value) = pair.split_once('=')?;
+        (key == name).then_some(value)
+    })
+}
+
+/// A decimal number in its one form: ASCII digits, no sign, no leading zero, at most 18 digits.
+#[must_use]
+pub fn decimal(text: &[u8]) -> Option<u64> {
+    match text {
+        [] | [b'0', _, ..] => return None,
+        _ if text.len() > 18 => return None,
+        _ => {}
+    }
+    text.iter().try_fold(0_u64, |number, byte| {
+        let digit = byte.is_ascii_digit().then(|| byte - b'0')?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeated_lines_count_once_when_equal_and_never_when_not() {
+        let name = HeaderName::from_static("x-signature");
+        let mut headers = HeaderMap::new();
+        assert_eq!(single(&headers, &name), Err(Refused::Missing));
+        headers.append(&name, "a".parse().unwrap());
+        headers.append(&name, "a".parse().unwrap());
+        assert_eq!(single(&headers, &name), Ok(&b"a"[..]));
+        headers.append(&name, "b".parse().unwrap());
+        assert_eq!(single(&headers, &name), Err(Refused::Malformed));
+    }
+
+    #[test]
+    fn an_empty_header_is_an_absent_one() {
+        let name = HeaderName::from_static("x-signature");
+        let mut headers = HeaderMap::new();
+        headers.append(&name, "".parse().unwrap());
+        assert_eq!(single(&headers, &name), Err(Refused::Missing));
+    }
+
+    #[test]
+    fn decimals_have_one_form() {
+        assert_eq!(decimal(b"0"), Some(0));
+        assert_eq!(decimal(b"1790000000"), Some(1_790_000_000));
+        assert_eq!(
+            decimal(b"999999999999999999"),
+            Some(999_999_999_999_999_999)
+        );
+        for text in [
+            "", "00", "01", "+1", "-1", " 1", "1 ", "1.0", "1e3", "abc", "\u{661}",
+        ] {
+            assert_eq!(decimal(text.as_bytes()), None, "{text:?}");
+        }
+        assert_eq!(decimal(b"1000000000000000000"), None);
+    }
+}

@@ -1,0 +1,295 @@
+use std::borrow::Cow;
+use std::fmt;
+use std::future::{Ready, ready};
+
+use buttress_event::EventId;
+use http::HeaderName;
+use http::request::Parts;
+
+use super::HmacBuilder;
+use super::form::Signature;
+use super::time::{Place, Timestamp};
+use crate::head::{decimal, label, optional, single};
+use crate::json::{Scalar, members};
+use crate::mac::{Algorithm, Keys, Running};
+use crate::{Delivery, Facts, PublicUrl, Refused, Reply, Scheme, Verdict};
+
+/// Something that is signed besides the body.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Part {
+    /// The value of a header, exactly as it came.
+    Header(HeaderName),
+    /// The method.
+    Method,
+    /// A fixed text, usually a separator.
+    Text(Cow<'static, str>),
+    /// The number of the [`Timestamp`]; it has but one spelling.
+    Timestamp,
+    /// The URL under which the sender knows this endpoint.
+    Url(PublicUrl),
+}
+
+impl Part {
+    /// A fixed text.
+    pub fn text(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+/// Answers a request that is no delivery.
+pub(super) type Greet = dyn Fn(&Parts) -> Result<Option<Reply>, Refused> + Send + Sync;
+/// Answers a delivery that is a question, once its signature is known to be right.
+pub(super) type Answers = dyn Fn(&[u8]) -> Result<Option<Reply>, Refused> + Send + Sync;
+
+/// Where the event's id comes from.
+#[derive(Clone, Debug)]
+pub(super) enum Id {
+    Header(HeaderName),
+    Member(Cow<'static, str>),
+    None,
+}
+
+/// A sender that signs with an HMAC.
+///
+/// Ready ones are functions named after the sender, such as [`stripe`](crate::stripe); your own is
+/// made by [`HmacScheme::builder`].
+pub struct HmacScheme {
+    pub(super) keys: Keys,
+    pub(super) facts: Facts,
+    pub(super) shape: Shape,
+}
+
+pub(super) struct Shape {
+    pub(super) algorithm: Algorithm,
+    pub(super) signature: Signature,
+    pub(super) before: Vec<Part>,
+    pub(super) after: Vec<Part>,
+    pub(super) timestamp: Option<Timestamp>,
+    pub(super) id: Id,
+    pub(super) topic: Option<HeaderName>,
+    pub(super) account: Option<HeaderName>,
+    pub(super) required: Vec<HeaderName>,
+    pub(super) empty_body: bool,
+    pub(super) greet: Option<Box<Greet>>,
+    pub(super) answers: Option<Box<Answers>>,
+}
+
+impl HmacScheme {
+    /// Describes a sender; see [`HmacBuilder`] for what there is to say.
+    pub fn builder(source: buttress_event::Source, signature: Signature) -> HmacBuilder {
+        HmacBuilder::new(source, signature)
+    }
+
+    /// Sets how far the signed time may lie from now, in either direction. Default: the sender's.
+    #[must_use]
+    pub const fn window(mut self, window: std::time::Duration) -> Self {
+        self.facts.window = Some(window);
+        self
+    }
+
+    /// Sets the largest body that is read, in bytes. Default: the sender's, else 1 MiB.
+    #[must_use]
+    pub const fn cap(mut self, bytes: usize) -> Self {
+        self.facts.cap = bytes;
+        self
+    }
+
+    /// The timestamp's number, where the head has it.
+    fn number(&self, head: &Parts) -> Result<Option<u64>, Refused> {
+        match self.shape.timestamp.as_ref().map(|time| &time.place) {
+            Some(Place::Header(name)) => {
+                let text = single(&head.headers, name)?;
+                decimal(text).map(Some).ok_or(Refused::Malformed)
+            }
+            Some(Place::Pair) => self.shape.signature.time(&head.headers).map(Some),
+            Some(Place::Member(_)) | None => Ok(None),
+        }
+    }
+
+    fn judge(&self, progress: HmacProgress, delivery: &Delivery<'_>) -> Result<Verdict, Refused> {
+        let HmacProgress {
+            mut running,
+            number,
+        } = progress;
+        let headers = &delivery.head.headers;
+        feed(&self.shape.after, delivery.head, number, &mut |piece| {
+            running.update(piece);
+        })?;
+        let value = self.shape.signature.value(headers)?;
+        let tags = self.shape.signature.tags(value, self.shape.algorithm);
+        let index = running.finish(&tags).ok_or(Refused::Mismatch)?;
+        if delivery.body.is_empty() && !self.shape.empty_body {
+            return Err(Refused::Missing);
+        }
+
+        let mut receipt = self.facts.receipt().with_secret_index(index);
+        if let Some(timestamp) = &self.shape.timestamp {
+            let number = match (&timestamp.place, number) {
+                (Place::Member(name), _) => member_number(delivery.body, name)?,
+                (_, number) => number.ok_or(Refused::Missing)?,
+            };
+            let signed = timestamp.check(number, self.facts.window, delivery.now)?;
+            receipt = receipt.with_timestamp(signed);
+        }
+        if let Some(answers) = &self.shape.answers
+            && let Some(reply) = answers(delivery.body)?
+        {
+            return Ok(Verdict::Handshake(reply));
+        }
+
+        receipt = receipt.with_event_id(self.id(delivery));
+        let text = |name: &Option<HeaderName>| label(headers, name.as_ref()?);
+        if let Some(topic) = text(&self.shape.topic) {
+            receipt = receipt.with_topic(topic);
+        }
+        if let Some(account) = text(&self.shape.account) {
+            receipt = receipt.with_account(account);
+        }
+        Ok(Verdict::Verified(receipt))
+    }
+
+    fn id(&self, delivery: &Delivery<'_>) -> EventId {
+        match &self.shape.id {
+            Id::Header(name) => match label(&delivery.head.headers, name) {
+                Some(id) if self.signs(name) => EventId::signed(id),
+                Some(id) => EventId::unsigned(id),
+                None => EventId::None,
+            },
+            Id::Member(name) => {
+                let [id] = members(delivery.body, [name]);
+                id.and_then(Scalar::into_name)
+                    .map_or(EventId::None, EventId::signed)
+            }
+            Id::None => EventId::None,
+        }
+    }
+
+    pub(super) fn signs(&self, header: &HeaderName) -> bool {
+        self.shape.signs(header)
+    }
+}
+
+impl Shape {
+    pub(super) fn signs(&self, header: &HeaderName) -> bool {
+        self.before
+            .iter()
+            .chain(&self.after)
+            .any(|part| matches!(part, Part::Header(name) if name == header))
+    }
+}
+
+/// Hands on the bytes of these parts.
+pub(super) fn feed(
+    parts: &[Part],
+    head: &Parts,
+    number: Option<u64>,
+    each: &mut dyn FnMut(&[u8]),
+) -> Result<(), Refused> {
+    for (place, part) in parts.iter().enumerate() {
+        match part {
+            Part::Header(name) => {
+                let value = single(&head.headers, name)?;
+                // A value that contains the separator after it could be cut in two ways.
+                if let Some(Part::Text(text)) = parts.get(place + 1)
+                    && contains(value, text.as_bytes())
+                {
+                    return Err(Refused::Malformed);
+                }
+                each(value);
+            }
+            Part::Method => each(head.method.as_str().as_bytes()),
+            Part::Text(text) => each(text.as_bytes()),
+            Part::Timestamp => {
+                let mut buffer = [0; 20];
+                each(digits(number.ok_or(Refused::Missing)?, &mut buffer));
+            }
+            Part::Url(url) => url.pieces(head, each),
+        }
+    }
+    Ok(())
+}
+
+fn contains(value: &[u8], text: &[u8]) -> bool {
+    !text.is_empty() && value.windows(text.len()).any(|window| window == text)
+}
+
+/// A number in digits, without allocating.
+fn digits(mut number: u64, buffer: &mut [u8; 20]) -> &[u8] {
+    let mut first = buffer.len();
+    for (place, slot) in buffer.iter_mut().enumerate().rev() {
+        *slot = b'0' + (number % 10) as u8;
+        first = place;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    buffer.get(first..).unwrap_or_default()
+}
+
+fn member_number(body: &[u8], name: &str) -> Result<u64, Refused> {
+    match members(body, [name]) {
+        [Some(Scalar::Number(number))] => Ok(number),
+        [Some(_)] => Err(Refused::Malformed),
+        [None] => Err(Refused::Missing),
+    }
+}
+
+/// A verification by [`HmacScheme`] on its way.
+pub struct HmacProgress {
+    running: Running,
+    number: Option<u64>,
+}
+
+impl fmt::Debug for HmacProgress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HmacProgress").finish_non_exhaustive()
+    }
+}
+
+impl Scheme for HmacScheme {
+    type Progress = HmacProgress;
+    type Finish = Ready<Result<Verdict, Refused>>;
+
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn greet(&self, head: &Parts) -> Result<Option<Reply>, Refused> {
+        match &self.shape.greet {
+            Some(greet) => greet(head),
+            None => Ok(None),
+        }
+    }
+
+    fn begin(&self, head: &Parts) -> Result<HmacProgress, Refused> {
+        // An absent signature is known before the body is read.
+        self.shape.signature.value(&head.headers)?;
+        for name in &self.shape.required {
+            optional(&head.headers, name)?.ok_or(Refused::Missing)?;
+        }
+        let number = self.number(head)?;
+        let mut running = self.keys.start();
+        feed(&self.shape.before, head, number, &mut |piece| {
+            running.update(piece);
+        })?;
+        Ok(HmacProgress { running, number })
+    }
+
+    fn update(&self, progress: &mut HmacProgress, piece: &[u8]) {
+        progress.running.update(piece);
+    }
+
+    fn finish(&self, progress: HmacProgress, delivery: &Delivery<'_>) -> Self::Finish {
+        ready(self.judge(progress, delivery))
+    }
+}
+
+impl fmt::Debug for HmacScheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HmacScheme")
+            .field("facts", &self.facts)
+            .finish_non_exhaustive()
+    }
+}

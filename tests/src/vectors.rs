@@ -1,0 +1,3 @@
+//! Test vectors kept as data, and what runs them.
+
+pub mod webhook;
