@@ -4,7 +4,7 @@
 //! name and value behind its length, and the body behind its length. Version 1 has no flags.
 //! Numbers but the status are LEB128: seven bits a byte, lowest first.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::{StoreError, StoreErrorKind};
@@ -52,10 +52,9 @@ pub(crate) fn encode(flags: u8, status: StatusCode, headers: &HeaderMap, body: &
 }
 
 pub(crate) fn decode(mut rest: Bytes) -> Result<http::Response<Bytes>, StoreError> {
-    let status = take(&mut rest, 2)?;
-    let status = StatusCode::from_u16(u16::from_be_bytes([status[0], status[1]]));
+    let status = u16::from_be_bytes([take_byte(&mut rest)?, take_byte(&mut rest)?]);
     let mut response = http::Response::new(Bytes::new());
-    *response.status_mut() = status.map_err(damaged)?;
+    *response.status_mut() = StatusCode::from_u16(status).map_err(damaged)?;
     let count = take_number(&mut rest)?;
     for _ in 0..count {
         let name = HeaderName::from_bytes(&take_chunk(&mut rest)?).map_err(damaged)?;
@@ -98,10 +97,14 @@ fn take(rest: &mut Bytes, length: usize) -> Result<Bytes, StoreError> {
     Ok(rest.split_to(length))
 }
 
+fn take_byte(rest: &mut Bytes) -> Result<u8, StoreError> {
+    rest.try_get_u8().map_err(damaged)
+}
+
 fn take_number(rest: &mut Bytes) -> Result<usize, StoreError> {
     let mut number = 0_u64;
     for shift in (0..63).step_by(7) {
-        let byte = take(rest, 1)?[0];
+        let byte = take_byte(rest)?;
         number |= u64::from(byte & 0x7f) << shift;
         if byte & 0x80 == 0 {
             return usize::try_from(number).map_err(damaged);
