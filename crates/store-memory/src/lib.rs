@@ -1,0 +1,10 @@
+#![doc = include_str!("../README.md")]
+
+mod builder;
+mod full;
+mod room;
+mod shard;
+mod store;
+mod telemetry;
+
+pub use self::{builder::Builder, full::Full, room::Usage, store::MemoryStore};
