@@ -1,4 +1,4 @@
-use http::{HeaderMap, HeaderName, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::{Classify, DynError, Health, Verdict, hints, status, walk};
 
@@ -25,11 +25,19 @@ impl<B> Classify<Response<B>> for GrpcClassifier {
 
 #[inline]
 fn head(status: StatusCode, headers: &HeaderMap) -> Verdict {
-    let verdict = match headers.get(&GRPC_STATUS) {
+    let code = headers.get(&GRPC_STATUS);
+    if code.is_none() && status == StatusCode::OK {
+        return Verdict::success();
+    }
+    ended(status, code, headers)
+}
+
+#[cold]
+fn ended(status: StatusCode, code: Option<&HeaderValue>, headers: &HeaderMap) -> Verdict {
+    let verdict = match code {
         Some(code) => judge(code.as_bytes()),
-        None if status == StatusCode::OK => Verdict::success(),
         // gRPC knows neither another success nor a redirect.
-        None if status.as_u16() < 400 => Verdict::permanent("unknown"),
+        None if status::is_success(status) => Verdict::permanent("unknown"),
         None => status::judge(status),
     };
     hints::heed(verdict, headers)

@@ -23,9 +23,10 @@ impl<B> Classify<Response<B>> for HttpClassifier {
 /// A success is seen at a glance, and the rest out of line: nearly all responses are successes.
 #[inline]
 fn judge(status: StatusCode, headers: &HeaderMap) -> Verdict {
-    match status.as_u16() {
-        100..=399 => Verdict::success(),
-        _ => failure(status, headers),
+    if status::is_success(status) {
+        Verdict::success()
+    } else {
+        failure(status, headers)
     }
 }
 

@@ -13,9 +13,9 @@ static RETRY_AFTER_MS: [HeaderName; 2] = [
 /// Reads `Retry-After` (seconds, or any of the three date forms of [RFC 9110 §5.6.7]) and
 /// `retry-after-ms` (also `x-ms-retry-after-ms`). A date is measured against the response's own
 /// `Date`, so that a wrong clock on either side does no harm; without one, against the system's
-/// clock. A date in the past is zero, numbers saturate, a
-/// fraction counts to the next nanosecond, and what cannot be read is ignored. Of several hints
-/// the longest wins: no caller that waits this long is early.
+/// clock. A date in the past is zero, numbers saturate, a fraction counts to the next nanosecond,
+/// and what cannot be read is ignored. Of several hints the longest wins: no caller that waits this
+/// long is early.
 ///
 /// ```
 /// use std::time::Duration;
@@ -68,11 +68,11 @@ fn millis(value: &HeaderValue) -> Option<Duration> {
 
 /// A decimal number: its whole part, and `digits` digits of its fraction, rounded up.
 fn decimal(value: &HeaderValue, digits: usize) -> Option<(u64, u64)> {
-    let text = value.as_bytes().trim_ascii();
-    let (whole, fraction) = match text.iter().position(|byte| *byte == b'.') {
-        Some(point) => (&text[..point], &text[point + 1..]),
-        None => (text, &b"0"[..]),
-    };
+    let mut parts = value
+        .as_bytes()
+        .trim_ascii()
+        .splitn(2, |byte| *byte == b'.');
+    let (whole, fraction) = (parts.next()?, parts.next().unwrap_or(b"0"));
     let is_number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
     if !is_number(whole) || !is_number(fraction) {
         return None;

@@ -2,23 +2,21 @@ use http::StatusCode;
 
 use crate::Verdict;
 
+/// Whether nothing went wrong: a redirect is an answer too.
+#[inline]
+pub(crate) fn is_success(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 100..=399)
+}
+
 /// What a status says by itself, before any header is read.
 ///
 /// A status that nobody registered means what its class means ([RFC 9110 §15]): an unknown 5xx is a
 /// 500, and so is a number outside 100 to 599.
 ///
 /// [RFC 9110 §15]: https://www.rfc-editor.org/rfc/rfc9110#section-15
-#[inline]
 pub(crate) fn judge(status: StatusCode) -> Verdict {
     match status.as_u16() {
-        100..=399 => Verdict::success(),
-        status => failure(status),
-    }
-}
-
-#[cold]
-fn failure(status: u16) -> Verdict {
-    match status {
+        _ if is_success(status) => Verdict::success(),
         408 => Verdict::transient("408"),
         // The server answers for another authority, or will not act on replayable early data: two
         // statuses that promise, by their definition, that the request was not processed.
