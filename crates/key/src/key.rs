@@ -92,7 +92,7 @@ impl IdempotencyKey {
     /// The key itself, unquoted: to persist it, or to put it into a body.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.value.to_str().unwrap_or_default()
+        str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 
     /// Eight hexadecimal digits that stand for the key in logs: the same in every process.
@@ -101,7 +101,9 @@ impl IdempotencyKey {
         KeyHash::of(self.as_bytes())
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    /// The key's characters as bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
         self.value.as_bytes()
     }
 
