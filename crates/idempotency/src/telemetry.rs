@@ -1,8 +1,8 @@
 //! Every event this crate emits; no other file names a field or a metric.
 
-use buttress_key::{IdempotencyKey, Profile};
+use buttress_key::Profile;
 
-use crate::Refusal;
+use crate::{OutboundKey, Refusal};
 
 /// Where a key came from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -25,13 +25,13 @@ impl Origin {
 }
 
 /// A request goes out with this key.
-pub(crate) fn keyed(profile: &Profile, key: &IdempotencyKey, generation: u32, origin: Origin) {
+pub(crate) fn keyed(profile: &Profile, owned: &OutboundKey, origin: Origin) {
     // The hash is computed for a subscriber that wants it, and not otherwise.
     tracing::trace!(
         idempotency.profile = profile.name(),
-        idempotency.key_hash = %key.hash(),
+        idempotency.key_hash = %owned.key().hash(),
         idempotency.key_origin = origin.as_str(),
-        idempotency.generation = generation,
+        idempotency.generation = owned.generation(),
         "idempotency key sent",
     );
     count(profile, "sent");

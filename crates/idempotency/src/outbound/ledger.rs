@@ -64,7 +64,7 @@ impl Ledger {
         (method, uri, body): (&Method, &Uri, Option<&[u8]>),
         sent: SystemTime,
     ) -> Known {
-        let key = self.digest.of([key.as_str().as_bytes()]);
+        let key = self.digest.of([key.as_bytes()]);
         let request = body.map(|body| {
             let target = uri.path_and_query().map_or("/", |target| target.as_str());
             self.digest

@@ -67,10 +67,6 @@ impl OutboundKey {
         &self.key
     }
 
-    pub(crate) fn into_key(self) -> IdempotencyKey {
-        self.key
-    }
-
     /// How often the operation was begun anew.
     #[must_use]
     pub const fn generation(&self) -> u32 {

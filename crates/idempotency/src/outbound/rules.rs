@@ -3,7 +3,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use buttress_key::{DerivationSecret, Fingerprint, IdempotencyKey, KeyInBody, Profile};
-use http::header::HeaderValue;
 use http::request::Parts;
 use http_body::Body;
 
@@ -44,13 +43,10 @@ pub(crate) struct Derivation {
 #[derive(Clone)]
 pub(crate) struct Injected(pub(crate) Arc<Clock>);
 
-/// A key, and what else is known of it.
+/// A key, and who chose it.
 struct Chosen {
-    key: IdempotencyKey,
+    owned: OutboundKey,
     origin: Origin,
-    generation: u32,
-    first_sent: Option<SystemTime>,
-    fingerprint: Option<Fingerprint>,
 }
 
 impl Rules {
@@ -61,14 +57,15 @@ impl Rules {
         body: &mut Peeked<B>,
     ) -> Result<(), KeyRefused> {
         let owned = head.extensions.remove::<OutboundKey>();
-        let given = self
-            .profile
-            .header()
-            .is_some_and(|name| head.headers.contains_key(name));
+        let covered = self.profile.covers(&head.method);
+        // A caller's key overwrites nothing unseen either: `write` looks at what it replaces.
+        let look = owned.is_none() || self.accept_header || !covered;
+        let has_header = |name| head.headers.contains_key(name);
+        let given = look && self.profile.header().is_some_and(has_header);
         if given && !self.accept_header {
             return Err(Refusal::UnexpectedHeader.into());
         }
-        if !self.profile.covers(&head.method) {
+        if !covered {
             return if owned.is_some() || given {
                 Err(Refusal::NotCovered.into())
             } else {
@@ -84,10 +81,10 @@ impl Rules {
         };
 
         let misfit = |why| KeyRefused::caused_by(Refusal::Misfit, why);
-        self.profile.check(&chosen.key).map_err(misfit)?;
+        self.profile.check(chosen.owned.key()).map_err(misfit)?;
         self.guard(&chosen, head, body)?;
-        telemetry::keyed(&self.profile, &chosen.key, chosen.generation, chosen.origin);
-        self.write(&chosen.key, head, given);
+        self.write(chosen.owned.key(), head, given)?;
+        telemetry::keyed(&self.profile, &chosen.owned, chosen.origin);
         Ok(())
     }
 
@@ -103,7 +100,8 @@ impl Rules {
             if header.is_some_and(|header| header != *owned.key()) {
                 return Err(Refusal::Conflict.into());
             }
-            return Ok(Some(owned.into()));
+            let origin = Origin::Caller;
+            return Ok(Some(Chosen { owned, origin }));
         }
         if let Some(key) = header {
             return Ok(Some(Chosen::new(key, Origin::Header)));
@@ -146,13 +144,19 @@ impl Rules {
             return Ok(());
         }
         let now = self.now();
-        self.within_horizon(chosen.first_sent, now)?;
+        let owned = &chosen.owned;
+        let first_sent = match chosen.origin {
+            Origin::Caller => owned.first_sent(),
+            _ => now,
+        };
+        self.within_horizon(first_sent, now)?;
 
+        let key = owned.key();
         let body = body.look();
-        if in_body && !body.is_some_and(|body| contains(body, chosen.key.as_str().as_bytes())) {
+        if in_body && !body.is_some_and(|body| contains(body, key.as_bytes())) {
             return Err(Refusal::NotInBody.into());
         }
-        if let Some(fingerprint) = &chosen.fingerprint {
+        if let Some(fingerprint) = owned.fingerprint() {
             let secret = self.secret.as_ref().ok_or(Refusal::NoSecret)?;
             let same =
                 |body| *fingerprint == Fingerprint::new(secret, &head.method, &head.uri, body);
@@ -163,25 +167,17 @@ impl Rules {
             };
         }
         let request = (&head.method, &head.uri, body);
-        match self
-            .ledger
-            .enter(&chosen.key, request, chosen.first_sent.unwrap_or(now))
-        {
+        match self.ledger.enter(key, request, first_sent) {
             Known::Other => Err(Refusal::Reused.into()),
-            Known::Since(first_sent) => self.within_horizon(Some(first_sent), now),
+            Known::Since(first_sent) => self.within_horizon(first_sent, now),
         }
     }
 
-    fn within_horizon(
-        &self,
-        first_sent: Option<SystemTime>,
-        now: SystemTime,
-    ) -> Result<(), KeyRefused> {
+    fn within_horizon(&self, first_sent: SystemTime, now: SystemTime) -> Result<(), KeyRefused> {
         let horizon = self.profile.retention().saturating_sub(self.margin);
         // A first sending in the future is another machine's clock, and no age.
-        let age = first_sent.and_then(|first_sent| now.duration_since(first_sent).ok());
-        match age {
-            Some(age) if age > horizon => Err(Refusal::Expired { age, horizon }.into()),
+        match now.duration_since(first_sent) {
+            Ok(age) if age > horizon => Err(Refusal::Expired { age, horizon }.into()),
             _ => Ok(()),
         }
     }
@@ -193,7 +189,7 @@ impl Rules {
         }
     }
 
-    fn write(&self, key: &IdempotencyKey, head: &mut Parts, given: bool) {
+    fn write(&self, key: &IdempotencyKey, head: &mut Parts, given: bool) -> Result<(), KeyRefused> {
         match self.profile.header() {
             Some(name) if given => {
                 if let Some(value) = head.headers.get_mut(name) {
@@ -201,13 +197,20 @@ impl Rules {
                 }
             }
             Some(name) => {
-                let value: HeaderValue = self.profile.to_value(key);
-                head.headers.insert(name, value);
+                // The request goes no further then, so that nothing was overwritten on the wire.
+                if head
+                    .headers
+                    .insert(name, self.profile.to_value(key))
+                    .is_some()
+                {
+                    return Err(Refusal::UnexpectedHeader.into());
+                }
             }
             None => {
                 head.extensions.insert(KeyInBody);
             }
         }
+        Ok(())
     }
 }
 
@@ -224,32 +227,18 @@ impl Derivation {
         let key = profile
             .derive(&self.secret, &self.namespace, &name, &entity, generation)
             .map_err(|why| KeyRefused::caused_by(Refusal::Misfit, why))?;
-        Ok(Some(Chosen {
-            generation,
-            ..Chosen::new(key, Origin::Derived)
-        }))
+        let mut chosen = Chosen::new(key, Origin::Derived);
+        chosen.owned = chosen.owned.with_generation(generation);
+        Ok(Some(chosen))
     }
 }
 
 impl Chosen {
+    /// A key that nobody has dated: what is known of its first sending the layer knows itself.
     const fn new(key: IdempotencyKey, origin: Origin) -> Self {
         Self {
-            key,
+            owned: OutboundKey::new(key, SystemTime::UNIX_EPOCH),
             origin,
-            generation: 1,
-            first_sent: None,
-            fingerprint: None,
-        }
-    }
-}
-
-impl From<OutboundKey> for Chosen {
-    fn from(owned: OutboundKey) -> Self {
-        Self {
-            generation: owned.generation(),
-            first_sent: Some(owned.first_sent()),
-            fingerprint: owned.fingerprint().copied(),
-            ..Self::new(owned.into_key(), Origin::Caller)
         }
     }
 }
