@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use buttress_key::Profile;
 use buttress_retry::RetryLayer;
+use buttress_timeout::TimeoutLayer;
 use tower_layer::Layer;
 
 use crate::driver::{Req, Res, bare, clone_request, drive, pending_once, r0, r4};
@@ -40,6 +41,9 @@ pub(crate) const CASES: &[Case] = &[
             calls,
         );
     }),
+    ("timeout/R0", |calls| drive(TimeoutLayer::new(LIMIT).layer(bare()), r0, calls)),
+    ("timeout-head/R0", |calls| drive(TimeoutLayer::head(LIMIT).layer(bare()), r0, calls)),
+    ("timeout-pending/R0", |calls| drive(TimeoutLayer::new(LIMIT).layer(pending_once()), r0, calls)),
     ("tower::retry/R0", |calls| {
         drive(
             tower::retry::RetryLayer::new(Never).layer(bare()),

@@ -24,6 +24,9 @@ const fn goal(case: &'static str, over: &'static str, instructions: f64, allocat
 
 /// All goals. `tower::retry` already contains the one clone of the request, the floor of every retry.
 pub(crate) const GOALS: &[Goal] = &[
+    goal("timeout/R0", "bare/R0", 60.0, 0.0),
+    goal("timeout-head/R0", "bare/R0", 40.0, 0.0),
+    goal("timeout-pending/R0", "tower::timeout-pending/R0", 0.0, 0.0),
     goal("retry/R0", "tower::retry/R0", 120.0, 0.0),
     goal("retry-not-replayable/R4", "bare/R4", 150.0, 0.0),
 ];
