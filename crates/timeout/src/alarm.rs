@@ -34,12 +34,7 @@ impl Alarm {
     pub(crate) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Cut> {
         let mut this = self.project();
         if this.sleep.is_none() {
-            let now = Instant::now();
-            let end = this.clock.end(now);
-            // A timer that is due already would only ring at the driver's next turn.
-            if end.has_passed(now) {
-                return Poll::Ready(this.clock.cut());
-            }
+            let end = this.clock.end(Instant::now());
             this.sleep.set(Some(sleep_until(end.instant())));
         }
         match this.sleep.as_pin_mut() {

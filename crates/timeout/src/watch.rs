@@ -41,12 +41,9 @@ impl Watch {
             ready!(ring(timer.as_mut(), cx));
             phase
         } else {
-            let now = Instant::now();
-            let (end, phase) = self.begin(now);
-            if !end.has_passed(now) {
-                self.wait = Some(phase);
-                ready!(ring(self.set(end), cx));
-            }
+            let (end, phase) = self.begin(Instant::now());
+            self.wait = Some(phase);
+            ready!(ring(self.set(end), cx));
             phase
         };
         Poll::Ready(match phase {

@@ -306,6 +306,9 @@ async fn a_deadline_is_written_only_if_told_and_never_made_later() {
         Some(Deadline::after(now, IDLE))
     );
 
+    let late = Some(Deadline::after(now, 2 * LIMIT));
+    assert_eq!(told(plain, due(2 * LIMIT)).await, late);
+
     let writing = plain.deadline();
     assert_eq!(
         told(writing, Request::new(())).await,

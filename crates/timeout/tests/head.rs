@@ -99,6 +99,8 @@ async fn no_limit_is_too_large() {
         Duration::MAX,
         Duration::from_secs(u64::MAX),
         Duration::from_nanos(u64::MAX),
+        // One that would be a nanosecond if it were cut to 64 bits.
+        Duration::from_nanos(u64::MAX) + Duration::from_nanos(2),
     ] {
         let (mut service, mut server) = mock::spawn_layer(TimeoutLayer::head(limit));
         assert_ready_ok!(service.poll_ready());
