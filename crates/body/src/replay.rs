@@ -90,6 +90,7 @@ where
     #[inline]
     pub fn try_clone(&self) -> Result<Self, NotReplayable> {
         match &self.state {
+            State::Empty => Ok(State::Empty.into()),
             State::Whole { bytes, .. } => Ok(State::whole(bytes.clone()).into()),
             other => other.try_clone().map(Self::from),
         }

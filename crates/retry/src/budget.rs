@@ -16,6 +16,9 @@ const RETRY: u64 = 100;
 /// and 10 seconds ago. A retry is paid when it is decided, before its backoff; what was
 /// spent and what was earned fall out of the window alike. First attempts are free and never wait.
 ///
+/// The layer books a call that was answered without any waiting, as none over a network is, with the
+/// next look at the clock: at most 64 of them stand unbooked.
+///
 /// All arithmetic is in whole numbers: 30 % of 1000 successes are exactly 300 retries.
 ///
 /// Clones share one account; [`isolated`](Self::isolated) opens another.
@@ -69,7 +72,17 @@ impl Budget {
     /// Records a success at `now`. Takes no lock and allocates nothing.
     pub fn deposit(&self, now: Instant) {
         if let Some(account) = &self.0 {
-            account.window.succeeded(account.slice(now));
+            account.window.succeeded(account.slice(now), 1);
+        }
+    }
+
+    /// Records a success without a look at the clock, but for every 64th.
+    #[inline]
+    pub(crate) fn deposit_lately(&self) {
+        if let Some(account) = &self.0
+            && account.window.succeeded_lately()
+        {
+            account.window.book(account.slice(Instant::now()));
         }
     }
 

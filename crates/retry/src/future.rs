@@ -3,8 +3,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use buttress_body::ReplayBody;
+use buttress_body::{NotReplayable, ReplayBody};
 use buttress_classify::{BoxError, Classify};
+use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -22,9 +23,14 @@ pin_project! {
     where
         S: Service<Request<ReplayBody<B>>>,
     {
+        operation: Operation<C>,
+        // What a further attempt needs; all or none. Three fields, for as one they would be copied
+        // twice on their way in here.
+        inner: Option<S>,
+        head: Option<Parts>,
+        body: Option<ReplayBody<B>>,
         #[pin]
         state: State<S::Future, RB>,
-        operation: Operation<S, C, B>,
     }
 }
 
@@ -44,11 +50,110 @@ impl<S, C, B, RB> ResponseFuture<S, C, B, RB>
 where
     S: Service<Request<ReplayBody<B>>>,
 {
-    pub(crate) const fn new(response: S::Future, operation: Operation<S, C, B>) -> Self {
+    /// A call that can be repeated.
+    pub(crate) const fn repeatable(
+        operation: Operation<C>,
+        response: S::Future,
+        inner: S,
+        head: Parts,
+        body: ReplayBody<B>,
+    ) -> Self {
         Self {
-            state: State::Calling { response },
             operation,
+            inner: Some(inner),
+            head: Some(head),
+            body: Some(body),
+            state: State::Calling { response },
         }
+    }
+
+    /// A call that is made once.
+    pub(crate) const fn once(operation: Operation<C>, response: S::Future) -> Self {
+        Self {
+            operation,
+            inner: None,
+            head: None,
+            body: None,
+            state: State::Calling { response },
+        }
+    }
+}
+
+impl<S, C, B, RB> ResponseFuture<S, C, B, RB>
+where
+    S: Service<Request<ReplayBody<B>>, Response = Response<RB>>,
+    S::Error: Into<BoxError>,
+    C: Classify<Response<RB>>,
+    B: Body + Unpin,
+    B::Error: Into<BoxError>,
+    RB: Body,
+{
+    /// Goes on from `next` until there is something to wait for.
+    #[cold]
+    fn go_on(
+        mut self: Pin<&mut Self>,
+        mut next: Next<RB>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<RB>, BoxError>> {
+        loop {
+            match next {
+                Next::Done(result) => return Poll::Ready(result),
+                Next::Wait(wait) => self.as_mut().project().state.set(State::Waiting { wait }),
+            }
+            next = ready!(self.as_mut().poll_next(cx));
+        }
+    }
+
+    /// What follows the attempt under way, or the next one.
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Next<RB>> {
+        loop {
+            let mut this = self.as_mut().project();
+            match this.state.as_mut().project() {
+                StateProjection::Calling { response } => {
+                    let result = ready!(response.poll(cx)).map_err(Into::into);
+                    return Poll::Ready(this.operation.after_call(result, this.body.as_ref()));
+                }
+                StateProjection::Waiting { wait } => {
+                    ready!(wait.poll(cx));
+                    this.state.set(State::Readying);
+                }
+                StateProjection::Readying => match ready!(self.as_mut().poll_resend(cx)) {
+                    Ok(response) => self
+                        .as_mut()
+                        .project()
+                        .state
+                        .set(State::Calling { response }),
+                    Err(error) => {
+                        let this = self.as_mut().project();
+                        let next = this.operation.after_no_call(error, this.body.as_ref());
+                        return Poll::Ready(next);
+                    }
+                },
+            }
+        }
+    }
+
+    /// Sends the request once more as soon as the inner service is ready.
+    fn poll_resend(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<S::Future, BoxError>> {
+        let this = self.project();
+        let (Some(inner), Some(body)) = (this.inner, this.body) else {
+            return Poll::Ready(Err(NotReplayable::Once.into()));
+        };
+        ready!(inner.poll_ready(cx)).map_err(Into::into)?;
+
+        let body = body.try_clone()?;
+        // The last attempt takes what the others have to copy.
+        let head = if this.operation.is_last() {
+            this.head.take()
+        } else {
+            this.head.clone()
+        };
+        let mut head = head.ok_or(NotReplayable::Once)?;
+        head.extensions.insert(this.operation.number());
+        Poll::Ready(Ok(inner.call(Request::from_parts(head, body))))
     }
 }
 
@@ -63,30 +168,24 @@ where
 {
     type Output = Result<Response<RB>, BoxError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        loop {
-            let next = match this.state.as_mut().project() {
-                StateProjection::Calling { response } => {
-                    let result = ready!(response.poll(cx));
-                    this.operation.after_call(result.map_err(Into::into))
-                }
-                StateProjection::Waiting { wait } => {
-                    ready!(wait.poll(cx));
-                    this.state.set(State::Readying);
-                    continue;
-                }
-                StateProjection::Readying => match ready!(this.operation.poll_resend(cx)) {
-                    Ok(response) => {
-                        this.state.set(State::Calling { response });
-                        continue;
-                    }
-                    Err(error) => this.operation.unsent(error),
-                },
-            };
-            match next {
-                Next::Done(result) => return Poll::Ready(result),
-                Next::Wait(wait) => this.state.set(State::Waiting { wait }),
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.as_mut().project();
+        let StateProjection::Calling { response } = this.state.project() else {
+            let next = ready!(self.as_mut().poll_next(cx));
+            return self.go_on(next, cx);
+        };
+        let outcome = response.poll(cx).map_err(Into::into);
+        match outcome {
+            Poll::Pending => {
+                this.operation.pended();
+                Poll::Pending
+            }
+            Poll::Ready(Ok(response)) if this.operation.is_plain_success(&response) => {
+                Poll::Ready(Ok(response))
+            }
+            Poll::Ready(result) => {
+                let next = this.operation.after_call(result, this.body.as_ref());
+                self.go_on(next, cx)
             }
         }
     }

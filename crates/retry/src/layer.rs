@@ -6,12 +6,11 @@ use std::time::Duration;
 use buttress_backoff::{Backoff, Random};
 use buttress_classify::HttpClassifier;
 use buttress_key::Profile;
-use http::request::Parts;
 use tower_layer::Layer;
 
 use crate::decision::Terms;
 use crate::policy::Policy;
-use crate::{Budget, Retry};
+use crate::{Budget, Head, Retry};
 
 /// Repeats calls that failed for now, where repeating is safe.
 ///
@@ -91,7 +90,7 @@ impl<C> RetryLayer<C> {
     ///
     /// It is asked once for each operation, before the first attempt, and not for idempotent
     /// methods.
-    pub fn safe_when(mut self, safe: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
+    pub fn safe_when(mut self, safe: impl Fn(&Head<'_>) -> bool + Send + Sync + 'static) -> Self {
         self.policy.safe_when = Some(Arc::new(safe));
         self
     }

@@ -6,6 +6,7 @@ mod decision;
 mod drain;
 mod error;
 mod future;
+mod head;
 mod layer;
 mod operation;
 mod policy;
@@ -18,6 +19,7 @@ pub use self::{
     budget::Budget,
     error::Exhausted,
     future::ResponseFuture,
+    head::Head,
     layer::RetryLayer,
     service::Retry,
 };

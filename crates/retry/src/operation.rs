@@ -1,17 +1,15 @@
 use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use buttress_body::{NotReplayable, ReplayBody};
+use buttress_body::ReplayBody;
 use buttress_classify::{BoxError, Class, Classify, DynError, Sent, Verdict};
 use buttress_deadline::Deadline;
-use http::request::Parts;
-use http::{Request, Response};
+use http::Response;
 use http_body::Body;
 use tokio::time::Instant;
-use tower_service::Service;
 
 use crate::decision::{Decision, Facts};
 use crate::drain::Wait;
@@ -19,23 +17,17 @@ use crate::policy::{Policy, Safety, sent_further_in};
 use crate::{Attempt, Attempts, Exhausted, Reason, telemetry};
 
 /// What an operation remembers from one attempt to the next.
-pub(crate) struct Operation<S, C, B> {
+pub(crate) struct Operation<C> {
     policy: Arc<Policy<C>>,
     safety: Safety,
     deadline: Option<Deadline>,
-    /// What a further attempt needs; `None` if there can be none.
-    spare: Option<Spare<S, B>>,
+    /// The ordinal of the attempt under way.
     attempt: NonZeroU32,
     sent: Sent,
     waited: Duration,
     previous: Duration,
-}
-
-/// The means of a further attempt.
-pub(crate) struct Spare<S, B> {
-    inner: S,
-    head: Parts,
-    body: ReplayBody<B>,
+    /// An attempt had to wait for its outcome.
+    pended: bool,
 }
 
 /// What follows an attempt.
@@ -46,79 +38,106 @@ pub(crate) enum Next<RB> {
     Wait(Wait<RB>),
 }
 
-impl<S, B> Spare<S, B> {
-    pub(crate) const fn new(inner: S, head: Parts, body: ReplayBody<B>) -> Self {
-        Self { inner, head, body }
-    }
-}
-
-impl<S, C, B> Operation<S, C, B> {
+impl<C> Operation<C> {
     pub(crate) const fn new(
         policy: Arc<Policy<C>>,
         safety: Safety,
         deadline: Option<Deadline>,
-        spare: Option<Spare<S, B>>,
     ) -> Self {
         Self {
             policy,
             safety,
             deadline,
-            spare,
             attempt: NonZeroU32::MIN,
             sent: Sent::No,
             waited: Duration::ZERO,
             previous: Duration::ZERO,
+            pended: false,
         }
     }
-}
 
-impl<S, C, B> Operation<S, C, B>
-where
-    B: Body + Unpin,
-    B::Error: Into<BoxError>,
-{
-    /// Weighs an attempt that was sent.
+    /// The number that a resend carries.
+    pub(crate) const fn number(&self) -> Attempt {
+        Attempt(self.attempt)
+    }
+
+    /// No attempt follows the one under way, whatever its outcome.
+    pub(crate) fn is_last(&self) -> bool {
+        self.attempt >= self.policy.terms.attempts
+    }
+
+    /// Notes that an attempt has to wait for its outcome.
+    pub(crate) const fn pended(&mut self) {
+        self.pended = true;
+    }
+
+    /// Records a success. True if it is the whole story: no attempt came before.
     #[inline]
-    pub(crate) fn after_call<RB>(&mut self, result: Result<Response<RB>, BoxError>) -> Next<RB>
+    pub(crate) fn is_plain_success<RB>(&self, response: &Response<RB>) -> bool
+    where
+        C: Classify<Response<RB>>,
+    {
+        if self.policy.judge(self.safety, response).class != Class::Success {
+            return false;
+        }
+        self.policy.deposit(self.pended);
+        self.attempt == NonZeroU32::MIN
+    }
+
+    /// Weighs an attempt that was sent and is more than a plain success.
+    #[cold]
+    pub(crate) fn after_call<RB, B>(
+        &mut self,
+        result: Result<Response<RB>, BoxError>,
+        body: Option<&ReplayBody<B>>,
+    ) -> Next<RB>
     where
         C: Classify<Response<RB>>,
         RB: Body,
+        B: Body + Unpin,
+        B::Error: Into<BoxError>,
     {
-        let verdict = self.policy.judge(self.safety, borrow(&result));
-        if verdict.class == Class::Success {
-            self.policy.deposit();
-            if self.attempt == NonZeroU32::MIN {
-                return Next::Done(result);
-            }
-        }
-        self.weigh(result, verdict)
+        let verdict = match &result {
+            Ok(response) => self.policy.judge(self.safety, response),
+            Err(error) => self.policy.judge_error::<RB>(&**error),
+        };
+        self.weigh(result, verdict, body)
     }
 
     /// Weighs an attempt that could not be made: nothing was sent.
     #[cold]
-    pub(crate) fn unsent<RB>(&mut self, error: BoxError) -> Next<RB>
+    pub(crate) fn after_no_call<RB, B>(
+        &mut self,
+        error: BoxError,
+        body: Option<&ReplayBody<B>>,
+    ) -> Next<RB>
     where
         C: Classify<Response<RB>>,
         RB: Body,
+        B: Body + Unpin,
+        B::Error: Into<BoxError>,
     {
-        let verdict = self.policy.judge::<RB>(self.safety, Err(&*error)).unsent();
-        self.weigh(Err(error), verdict)
+        let verdict = self.policy.judge_error::<RB>(&*error).unsent();
+        self.weigh(Err(error), verdict, body)
     }
 
-    fn weigh<RB>(
+    fn weigh<RB, B>(
         &mut self,
         result: Result<Response<RB>, BoxError>,
         mut verdict: Verdict,
+        body: Option<&ReplayBody<B>>,
     ) -> Next<RB>
     where
         RB: Body,
+        B: Body + Unpin,
+        B::Error: Into<BoxError>,
     {
         verdict.sent = verdict.sent.max(sent_further_in(borrow(&result)));
         let before = self.sent;
         self.sent = before.max(verdict.sent);
 
         let now = Instant::now();
-        match self.decide(borrow(&result), verdict, now) {
+        match self.decide(borrow(&result), verdict, body, now) {
             Decision::Retry(delay) => {
                 telemetry::resend(self.attempt.get(), delay, verdict.reason);
                 self.attempt = self.attempt.saturating_add(1);
@@ -135,18 +154,23 @@ where
         }
     }
 
-    fn decide<RB>(
+    fn decide<RB, B>(
         &self,
         outcome: Result<&Response<RB>, &DynError>,
         verdict: Verdict,
+        body: Option<&ReplayBody<B>>,
         now: Instant,
-    ) -> Decision {
+    ) -> Decision
+    where
+        B: Body + Unpin,
+        B::Error: Into<BoxError>,
+    {
         let facts = Facts {
             verdict,
             attempt: self.attempt,
             sent: self.sent,
             safe: self.policy.is_safe(self.safety, outcome),
-            replayable: self.spare.as_ref().is_some_and(Spare::is_replayable),
+            replayable: body.is_some_and(is_replayable),
             previous: self.previous,
             remaining: self.deadline.map(|deadline| deadline.remaining(now)),
         };
@@ -154,9 +178,7 @@ where
             self.policy.budget.withdraw(now)
         });
         match decision {
-            Decision::Retry(_) if !self.spare.as_ref().is_some_and(Spare::seize) => {
-                Decision::Stop(Reason::NotReplayable)
-            }
+            Decision::Retry(_) if !body.is_some_and(seize) => Decision::Stop(Reason::NotReplayable),
             decision => decision,
         }
     }
@@ -191,61 +213,30 @@ where
             Err(_) => result.map_err(|last| Exhausted::new(attempts, last).into()),
         }
     }
-
-    /// Sends the request once more as soon as the inner service is ready.
-    pub(crate) fn poll_resend(&mut self, cx: &mut Context<'_>) -> Poll<Result<S::Future, BoxError>>
-    where
-        S: Service<Request<ReplayBody<B>>>,
-        S::Error: Into<BoxError>,
-    {
-        if let Some(spare) = &mut self.spare {
-            ready!(spare.inner.poll_ready(cx)).map_err(Into::into)?;
-        }
-        Poll::Ready(self.resend().map_err(Into::into))
-    }
-
-    fn resend(&mut self) -> Result<S::Future, NotReplayable>
-    where
-        S: Service<Request<ReplayBody<B>>>,
-    {
-        let number = Attempt(self.attempt);
-        let send = |inner: &mut S, mut head: Parts, body| {
-            head.extensions.insert(number);
-            inner.call(Request::from_parts(head, body))
-        };
-        let spare = self.spare.as_mut().ok_or(NotReplayable::Once)?;
-        let body = spare.body.try_clone()?;
-        if self.attempt < self.policy.terms.attempts {
-            return Ok(send(&mut spare.inner, spare.head.clone(), body));
-        }
-        // The last attempt takes what the others had to copy.
-        match self.spare.take() {
-            Some(mut last) => Ok(send(&mut last.inner, last.head, body)),
-            None => Err(NotReplayable::Once),
-        }
-    }
 }
 
-impl<S, B> Spare<S, B>
+fn is_replayable<B>(body: &ReplayBody<B>) -> bool
 where
     B: Body + Unpin,
     B::Error: Into<BoxError>,
 {
-    fn is_replayable(&self) -> bool {
-        self.body.try_clone().is_ok()
-    }
+    body.try_clone().is_ok()
+}
 
-    /// Takes the body's source away from the attempt that ended, whose connection may still be
-    /// reading it: else it could read past the cap while the backoff runs.
-    fn seize(&self) -> bool {
-        let Ok(mut newest) = self.body.try_clone() else {
-            return false;
-        };
-        let mut cx = Context::from_waker(Waker::noop());
-        let frame: Poll<_> = Pin::new(&mut newest).poll_frame(&mut cx);
-        drop(frame);
-        self.is_replayable()
-    }
+/// Takes the body's source away from the attempt that ended, whose connection may still be reading
+/// it: else it could read past the cap while the backoff runs.
+fn seize<B>(body: &ReplayBody<B>) -> bool
+where
+    B: Body + Unpin,
+    B::Error: Into<BoxError>,
+{
+    let Ok(mut newest) = body.try_clone() else {
+        return false;
+    };
+    let mut cx = Context::from_waker(Waker::noop());
+    let frame: Poll<_> = Pin::new(&mut newest).poll_frame(&mut cx);
+    drop(frame);
+    is_replayable(body)
 }
 
 fn borrow<T>(result: &Result<T, BoxError>) -> Result<&T, &DynError> {

@@ -4,19 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use buttress_backoff::{Random, thread_random};
-use buttress_body::ReplayBody;
-use buttress_classify::{BoxError, Class, Classify, DynError, Health, Sent, Verdict, find};
+use buttress_classify::{Class, Classify, DynError, Health, Sent, Verdict, find};
 use buttress_deadline::Deadline;
 use buttress_key::{Profile, Stores};
-use http::request::Parts;
-use http::{Extensions, Response, StatusCode};
+use http::{Extensions, Request, Response, StatusCode};
 use http_body::Body;
 use tokio::time::Instant;
 
 use crate::decision::Terms;
-use crate::{Attempts, Budget, Exhausted, Outcome};
+use crate::{Attempts, Budget, Exhausted, Head, Outcome};
 
-type SafeWhen = dyn Fn(&Parts) -> bool + Send + Sync;
+type SafeWhen = dyn Fn(&Head<'_>) -> bool + Send + Sync;
 type SharedRandom = dyn Random + Send + Sync;
 
 /// Everything that a layer's users set, and the budget that all its services share.
@@ -42,14 +40,24 @@ pub(crate) struct Safety {
 }
 
 impl<C> Policy<C> {
-    pub(crate) fn safety(&self, head: &Parts) -> Safety {
+    pub(crate) fn safety<B>(&self, request: &Request<B>) -> Safety {
+        let (method, headers) = (request.method(), request.headers());
         Safety {
-            by_itself: head.method.is_idempotent()
-                || self.safe_when.as_ref().is_some_and(|safe| safe(head)),
-            keyed: self.profile.as_ref().is_some_and(|profile| {
-                profile.is_keyed(&head.method, &head.headers, &head.extensions)
-            }),
+            by_itself: method.is_idempotent()
+                || self
+                    .safe_when
+                    .as_ref()
+                    .is_some_and(|safe| safe(&Head::of(request))),
+            keyed: self
+                .profile
+                .as_ref()
+                .is_some_and(|profile| profile.is_keyed(method, headers, request.extensions())),
         }
+    }
+
+    /// Could there be a second attempt with this body?
+    pub(crate) fn may_repeat(&self, body: &impl Body) -> bool {
+        self.terms.attempts > NonZeroU32::MIN && body.size_hint().lower() <= self.replay_cap as u64
     }
 
     /// The earlier of the request's own deadline and the layer's.
@@ -61,19 +69,6 @@ impl<C> Policy<C> {
                 Some(given.map_or(own, |given| given.min(own)))
             }
             None => given,
-        }
-    }
-
-    /// The body in a form that can be sent again, if it ever may be.
-    pub(crate) fn replay<B>(&self, body: B) -> ReplayBody<B>
-    where
-        B: Body + Unpin,
-        B::Error: Into<BoxError>,
-    {
-        if self.terms.attempts == NonZeroU32::MIN {
-            ReplayBody::once(body)
-        } else {
-            ReplayBody::new(body, self.replay_cap)
         }
     }
 
@@ -93,26 +88,34 @@ impl<C> Policy<C> {
         safety.by_itself || (safety.keyed && !executes_again())
     }
 
-    /// Judges one attempt: the profile first where the request carries its key.
-    #[inline]
-    pub(crate) fn judge<RB>(
-        &self,
-        safety: Safety,
-        outcome: Result<&Response<RB>, &DynError>,
-    ) -> Verdict
+    /// Judges a response: the profile first where the request carries its key.
+    #[inline(always)]
+    #[allow(
+        clippy::inline_always,
+        reason = "a success is folded away where the classifier shows"
+    )]
+    pub(crate) fn judge<RB>(&self, safety: Safety, response: &Response<RB>) -> Verdict
     where
         C: Classify<Response<RB>>,
     {
         let by_profile = match &self.profile {
-            Some(profile) if safety.keyed => profile.classify(outcome),
+            Some(profile) if safety.keyed => profile.classify(Ok(response)),
             _ => None,
         };
         by_profile
-            .or_else(|| self.classifier.classify(outcome))
-            .unwrap_or(match outcome {
-                Ok(_) => Verdict::rejected("unclassified"),
-                Err(_) => Verdict::permanent("unclassified"),
-            })
+            .or_else(|| self.classifier.classify(Ok(response)))
+            .unwrap_or(Verdict::rejected("unclassified"))
+    }
+
+    /// Judges an error. A profile tells of responses alone.
+    #[cold]
+    pub(crate) fn judge_error<RB>(&self, error: &DynError) -> Verdict
+    where
+        C: Classify<Response<RB>>,
+    {
+        self.classifier
+            .classify(Err(error))
+            .unwrap_or(Verdict::permanent("unclassified"))
     }
 
     /// What is known about the operation's effect, once its last attempt has ended with `verdict`.
@@ -163,10 +166,13 @@ impl<C> Policy<C> {
         self.random.as_deref().unwrap_or(&thread_random)
     }
 
-    /// Records a success of an operation.
-    pub(crate) fn deposit(&self) {
-        if self.budget.is_limited() {
+    /// Records a success; after a wait the clock's price is nothing.
+    #[inline]
+    pub(crate) fn deposit(&self, waited: bool) {
+        if waited && self.budget.is_limited() {
             self.budget.deposit(Instant::now());
+        } else {
+            self.budget.deposit_lately();
         }
     }
 }

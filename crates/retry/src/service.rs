@@ -9,7 +9,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use crate::ResponseFuture;
-use crate::operation::{Operation, Spare};
+use crate::operation::Operation;
 use crate::policy::Policy;
 
 /// The service made by [`RetryLayer`](crate::RetryLayer).
@@ -64,22 +64,31 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (head, body) = request.into_parts();
-        let safety = self.policy.safety(&head);
-        let deadline = self.policy.deadline(&head.extensions);
-        let body = self.policy.replay(body);
+        let safety = self.policy.safety(&request);
+        let deadline = self.policy.deadline(request.extensions());
 
-        let (response, spare) = match body.try_clone() {
-            Ok(first) => {
-                let first = Request::from_parts(head.clone(), first);
-                // The clone has not been asked whether it is ready; the instance that has is called.
-                let clone = self.inner.clone();
-                let mut inner = mem::replace(&mut self.inner, clone);
-                (inner.call(first), Some(Spare::new(inner, head, body)))
-            }
-            Err(_) => (self.inner.call(Request::from_parts(head, body)), None),
-        };
         let policy = Arc::clone(&self.policy);
-        ResponseFuture::new(response, Operation::new(policy, safety, deadline, spare))
+
+        if !self.policy.may_repeat(request.body()) {
+            let response = self.inner.call(request.map(ReplayBody::once));
+            return ResponseFuture::once(Operation::new(policy, safety, deadline), response);
+        }
+        let (head, body) = request.into_parts();
+        let body = ReplayBody::new(body, self.policy.replay_cap);
+        let Ok(first) = body.try_clone() else {
+            let response = self.inner.call(Request::from_parts(head, body));
+            return ResponseFuture::once(Operation::new(policy, safety, deadline), response);
+        };
+        // The clone has not been asked whether it is ready; the instance that has is called.
+        let clone = self.inner.clone();
+        let mut inner = mem::replace(&mut self.inner, clone);
+        let response = inner.call(Request::from_parts(head.clone(), first));
+        ResponseFuture::repeatable(
+            Operation::new(policy, safety, deadline),
+            response,
+            inner,
+            head,
+            body,
+        )
     }
 }

@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// How many slices of one second are remembered.
@@ -7,12 +7,17 @@ pub(crate) const SLICES: u32 = 10;
 /// A power of two over [`SLICES`], so that a slot is found without a division.
 const SLOTS: usize = 16;
 
+/// How many successes may stand unbooked.
+const UNBOOKED: u32 = 64;
+
 /// Successes and retries of the last [`SLICES`] slices; older ones fall out by themselves.
 ///
-/// A success is one compare-and-swap. Retries are counted under a lock, which no success takes.
+/// A success is one atomic operation. Retries are counted under a lock, which no success takes.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
     successes: [AtomicU64; SLOTS],
+    /// Successes whose slice nobody has looked up yet.
+    unbooked: AtomicU32,
     retries: Mutex<[Slot; SLOTS]>,
 }
 
@@ -24,12 +29,24 @@ struct Slot {
 }
 
 impl Window {
-    /// Counts a success in `slice`.
-    pub(crate) fn succeeded(&self, slice: u32) {
+    /// Counts a success without its slice. True if it is time to [`book`](Self::book).
+    pub(crate) fn succeeded_lately(&self) -> bool {
+        self.unbooked.fetch_add(1, Ordering::Relaxed) >= UNBOOKED - 1
+    }
+
+    /// Counts the successes that stand unbooked in `slice`.
+    pub(crate) fn book(&self, slice: u32) {
+        if self.unbooked.load(Ordering::Relaxed) > 0 {
+            self.succeeded(slice, self.unbooked.swap(0, Ordering::Relaxed));
+        }
+    }
+
+    /// Counts so many successes in `slice`.
+    pub(crate) fn succeeded(&self, slice: u32, count: u32) {
         let slot = &self.successes[index(slice)];
         let mut seen = slot.load(Ordering::Relaxed);
         loop {
-            let Some(next) = Slot::unpack(seen).next(slice) else {
+            let Some(next) = Slot::unpack(seen).add(slice, count) else {
                 return;
             };
             match slot.compare_exchange_weak(
@@ -46,12 +63,13 @@ impl Window {
 
     /// Counts a retry in `slice`, if `afford(successes, retries)` of the whole window lets it.
     pub(crate) fn try_retry(&self, slice: u32, afford: impl FnOnce(u64, u64) -> bool) -> bool {
+        self.book(slice);
         let mut retries = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
         if !afford(self.successes(slice), sum(&retries[..], slice)) {
             return false;
         }
         let slot = &mut retries[index(slice)];
-        if let Some(next) = slot.next(slice) {
+        if let Some(next) = slot.add(slice, 1) {
             *slot = next;
         }
         true
@@ -59,6 +77,7 @@ impl Window {
 
     /// Successes and retries in the window that ends with `slice`.
     pub(crate) fn counts(&self, slice: u32) -> (u64, u64) {
+        self.book(slice);
         let retries = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
         (self.successes(slice), sum(&retries[..], slice))
     }
@@ -73,11 +92,11 @@ impl Window {
 }
 
 impl Slot {
-    /// The slot with one more in `slice`; `None` when it belongs to a later one already.
-    const fn next(self, slice: u32) -> Option<Self> {
+    /// The slot with so many more in `slice`; `None` when it belongs to a later one already.
+    const fn add(self, slice: u32, count: u32) -> Option<Self> {
         let count = match self.slice {
-            same if same == slice => self.count.saturating_add(1),
-            earlier if earlier < slice => 1,
+            same if same == slice => self.count.saturating_add(count),
+            earlier if earlier < slice => count,
             _ => return None,
         };
         Some(Self { slice, count })
@@ -143,7 +162,7 @@ mod tests {
                 // Mostly bursts within a slice, at times a gap longer than the window.
                 slice += if step < 20 { step / 15 } else { step - 12 };
                 if success {
-                    window.succeeded(slice);
+                    window.succeeded(slice, 1);
                     naive.successes.push(slice);
                 } else if window.try_retry(slice, |successes, retries| retries <= successes) {
                     naive.retries.push(slice);
@@ -154,18 +173,34 @@ mod tests {
     }
 
     #[test]
+    fn successes_without_a_slice_are_booked_with_the_next_look_at_the_clock() {
+        let window = Window::default();
+        for _ in 1..UNBOOKED {
+            assert!(!window.succeeded_lately());
+        }
+        assert!(
+            window.succeeded_lately(),
+            "there is a bound to what stands unbooked"
+        );
+        window.book(7);
+        assert!(!window.succeeded_lately());
+        assert_eq!(window.counts(8), (u64::from(UNBOOKED) + 1, 0));
+        assert_eq!(window.counts(17), (1, 0));
+    }
+
+    #[test]
     fn a_straggler_from_a_slice_long_gone_changes_nothing() {
         let window = Window::default();
-        window.succeeded(16);
-        window.succeeded(0);
+        window.succeeded(16, 1);
+        window.succeeded(0, 1);
         assert_eq!(window.counts(16), (1, 0));
     }
 
     #[test]
     fn a_straggler_from_the_last_slice_still_counts_there() {
         let window = Window::default();
-        window.succeeded(5);
-        window.succeeded(4);
+        window.succeeded(5, 1);
+        window.succeeded(4, 1);
         assert_eq!(window.counts(5), (2, 0));
         assert_eq!(window.counts(14), (1, 0));
     }
@@ -179,7 +214,10 @@ mod tests {
                 scope.spawn(|| {
                     let mut spent = 0;
                     for _ in 0..EACH {
-                        window.succeeded(3);
+                        window.succeeded(3, 1);
+                        if window.succeeded_lately() {
+                            window.book(3);
+                        }
                         spent += u64::from(window.try_retry(3, |_, retries| retries < EACH));
                     }
                     spent
@@ -190,7 +228,7 @@ mod tests {
                 .iter()
                 .sum::<u64>()
         });
-        assert_eq!(window.counts(3), (2 * EACH, EACH));
+        assert_eq!(window.counts(3), (4 * EACH, EACH));
         assert_eq!(spent, EACH);
     }
 }
