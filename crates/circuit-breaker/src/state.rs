@@ -384,3 +384,6 @@ impl Machine {
         self.late
     }
 }
+
+#[cfg(test)]
+mod tests;
