@@ -218,6 +218,21 @@ async fn one_operation_has_one_derived_key_in_every_process() {
 }
 
 #[tokio::test]
+async fn a_request_full_of_headers_is_refused_and_not_a_panic() {
+    let layer = IdempotencyKeyLayer::outbound(Profile::stripe_v1());
+    let mut full = with(post("a=1"), owned("k"));
+    let header = |number| http::HeaderName::try_from(format!("h{number}")).unwrap();
+    let value = http::HeaderValue::from_static("v");
+    let mut fits = |number: &u32| {
+        full.headers_mut()
+            .try_append(header(*number), value.clone())
+            .is_ok()
+    };
+    assert!((0..100_000).take_while(|number| fits(number)).count() < 100_000);
+    assert_eq!(refusal(&layer, full).await, Refusal::NoRoom);
+}
+
+#[tokio::test]
 async fn a_key_in_the_body_must_be_seen_there() {
     const BODY: &str = r#"{"idempotency_key":"order-17","amount":5}"#;
     let layer = IdempotencyKeyLayer::outbound(Profile::square());

@@ -35,6 +35,8 @@ pub enum Refusal {
     Missing,
     /// The operating system had no random bytes for a key.
     NoEntropy,
+    /// The request has as many headers as it can hold.
+    NoRoom,
     /// The key brings a fingerprint, and the layer has no secret to check it with.
     NoSecret,
     /// The provider does not honour keys on this method.
@@ -61,6 +63,7 @@ impl Refusal {
             Self::Misfit => "key_misfit",
             Self::Missing => "key_missing",
             Self::NoEntropy => "key_no_entropy",
+            Self::NoRoom => "key_no_room",
             Self::NoSecret => "key_no_secret",
             Self::NotCovered => "key_not_covered",
             Self::NotInBody => "key_not_in_body",
@@ -110,6 +113,7 @@ impl fmt::Display for KeyRefused {
             Refusal::Misfit => f.write_str("the provider does not take such a key"),
             Refusal::Missing => f.write_str("no idempotency key"),
             Refusal::NoEntropy => f.write_str("no random bytes for an idempotency key"),
+            Refusal::NoRoom => f.write_str("no room for an idempotency key header"),
             Refusal::NoSecret => f.write_str("no secret to check the key's fingerprint with"),
             Refusal::NotCovered => f.write_str("the provider honours no key on this method"),
             Refusal::NotInBody => f.write_str("the idempotency key is not in the body"),

@@ -196,16 +196,12 @@ impl Rules {
                     value.set_sensitive(true);
                 }
             }
-            Some(name) => {
+            Some(name) => match head.headers.try_insert(name, self.profile.to_value(key)) {
+                Ok(None) => {}
                 // The request goes no further then, so that nothing was overwritten on the wire.
-                if head
-                    .headers
-                    .insert(name, self.profile.to_value(key))
-                    .is_some()
-                {
-                    return Err(Refusal::UnexpectedHeader.into());
-                }
-            }
+                Ok(Some(_)) => return Err(Refusal::UnexpectedHeader.into()),
+                Err(why) => return Err(KeyRefused::caused_by(Refusal::NoRoom, why)),
+            },
             None => {
                 head.extensions.insert(KeyInBody);
             }
