@@ -1,6 +1,7 @@
 //! A pooled connection that the peer closes: whether the next request left decides what it means.
 
 use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -129,4 +130,21 @@ async fn a_canceled_upgrade_proves_nothing() {
         .unwrap_err();
     assert!(error.is_canceled(), "{error:?}");
     assert_eq!(meaning_of(&error.into()), None);
+}
+
+/// The kernel hands a late ICMP refusal to a connection that has long carried the request.
+#[tokio::test]
+async fn a_refusal_on_a_connection_that_stood_proves_nothing() {
+    let socket = tokio_test::io::Builder::new()
+        .write(b"POST / HTTP/1.1\r\n\r\n")
+        .read_error(ErrorKind::ConnectionRefused.into())
+        .build();
+    let handshake = hyper::client::conn::http1::handshake(TokioIo::new(socket));
+    let (mut sender, connection) = handshake.await.unwrap();
+    tokio::spawn(connection);
+    let error = sender
+        .send_request(request("/", empty()))
+        .await
+        .unwrap_err();
+    assert_means(&error.into(), Verdict::transient("connect"), "late");
 }
