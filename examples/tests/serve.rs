@@ -9,7 +9,7 @@ use std::time::Duration;
 use examples::checkout::provider::{Fault, Plan, Provider, Settings};
 use serde_json::{Value, json};
 use support::{Exchange, send};
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
@@ -311,6 +311,39 @@ async fn a_wrong_api_key_executes_nothing_and_leaves_the_order_pending() {
 }
 
 #[tokio::test]
+async fn a_refused_card_is_402_whenever_one_asks() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(answer_all(
+        listener,
+        "HTTP/1.1 402 Payment Required",
+        r#"{"error": {"type": "card_error", "decline_code": "insufficient_funds"}}"#,
+    ));
+    let shop = Shop::at(address).await;
+    let first = shop.post(&order("o-1", 500)).await;
+    let again = shop.post(&order("o-1", 500)).await;
+    let page = shop.get("/orders/o-1").await;
+    for refused in [first, again, page] {
+        assert_eq!(refused.status(), "402");
+        assert_eq!(refused.json()["detail"], "insufficient_funds");
+    }
+    assert_eq!(shop.status().await["attempts"], 1);
+}
+
+/// A provider that says the same to everybody.
+async fn answer_all(listener: TcpListener, first_line: &str, body: &str) {
+    let length = body.len();
+    let answer =
+        format!("{first_line}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let mut request = [0; 8 * 1024];
+        if stream.read(&mut request).await.is_ok() {
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
 async fn bad_input_is_400_with_a_problem_that_names_the_field() {
     let (shop, provider) = Shop::open(provider_with(&[])).await;
     for (body, field) in [
@@ -426,11 +459,11 @@ async fn told_to_stop_it_finishes_the_attempt_that_has_begun() {
         };
         let (shop, provider) = Shop::open(settings).await;
         let body = order("o-1", 500);
-        let stop = async {
+        let signal = async {
             sleep(Duration::from_millis(300)).await;
             shop.interrupt(signal);
         };
-        let (placed, ()) = tokio::join!(shop.post(&body), stop);
+        let (placed, ()) = tokio::join!(shop.post(&body), signal);
         assert_eq!(placed.status(), "201");
         assert!(shop.ended().await.status.success());
         assert_eq!(provider.book().charges.len(), 1);
@@ -441,11 +474,11 @@ async fn told_to_stop_it_finishes_the_attempt_that_has_begun() {
 async fn told_to_stop_it_begins_no_new_attempt_and_keeps_what_is_unknown() {
     let (shop, provider) = Shop::open(provider_with(&[Fault::UnavailableFor])).await;
     let body = order("o-1", 500);
-    let stop = async {
+    let signal = async {
         sleep(Duration::from_millis(300)).await;
         shop.interrupt("INT");
     };
-    let (placed, ()) = tokio::join!(shop.post(&body), stop);
+    let (placed, ()) = tokio::join!(shop.post(&body), signal);
     assert_eq!(placed.status(), "202");
     let output = shop.ended().await;
     assert!(output.status.success());

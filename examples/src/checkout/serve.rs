@@ -9,12 +9,12 @@ use buttress_classify::BoxError;
 use buttress_key::DerivationSecret;
 use http::Uri;
 use tokio::net::TcpListener;
+use tracing_subscriber::filter::LevelFilter;
 
-use super::shop::charge::Till;
 use super::shop::orders::State;
 use super::shop::reconcile::Lags;
 use super::shop::stack::{self, Limits};
-use super::shop::{self, Drain, Shop, Turnstile};
+use super::shop::{self, Drain, Shop, Till, Turnstile};
 
 /// For a provider across the Internet, whose own work may take seconds.
 const LIMITS: Limits = Limits {
@@ -39,6 +39,7 @@ struct Config {
     listen: SocketAddr,
     provider: String,
     api_key: String,
+    level: LevelFilter,
 }
 
 impl Config {
@@ -57,12 +58,16 @@ impl Config {
             other => return Err(format!("STORE={other}: only memory: is known").into()),
         }
         let listen = or("LISTEN", "127.0.0.1:8080")?;
+        let level = or("RUST_LOG", "info")?;
         Ok(Self {
             listen: listen
                 .parse()
                 .map_err(|error| format!("LISTEN={listen}: {error}"))?,
             provider: base_url(&required("PROVIDER_URL")?)?,
             api_key: required("PROVIDER_KEY")?,
+            level: level
+                .parse()
+                .map_err(|_| format!("RUST_LOG={level}: not a level, as info"))?,
         })
     }
 }
@@ -84,6 +89,7 @@ fn base_url(text: &str) -> Result<String, String> {
 /// Serves until it is told to stop, then drains.
 pub(super) async fn run() -> Result<(), BoxError> {
     let config = Config::read(|name| env::var(name))?;
+    log(config.level);
     let drain = Drain::default();
     let shop = open(&config, drain.clone())?;
     let listener = TcpListener::bind(config.listen)
@@ -103,6 +109,15 @@ pub(super) async fn run() -> Result<(), BoxError> {
         () = insist(&drain) => Err("ended before it had drained".into()),
     }
     .inspect(|()| farewell(&shop))
+}
+
+/// Logs to standard error: the shop's own events, and the layers' at the level `debug`.
+fn log(level: LevelFilter) {
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
 }
 
 fn open(config: &Config, drain: Drain) -> Result<Shop, BoxError> {

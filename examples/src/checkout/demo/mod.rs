@@ -19,10 +19,9 @@ use self::child::Child;
 use self::progress::Progress;
 use super::cli::DemoArgs;
 use super::report::{Report, Run};
-use super::shop::charge::Till;
 use super::shop::reconcile::Lags;
 use super::shop::stack::{self, Limits};
-use super::shop::{self, Drain, Shop, Turnstile};
+use super::shop::{self, Drain, Shop, Till, Turnstile};
 
 /// The key that the provider gave to the shop.
 pub const API_KEY: &str = "sk_test_checkout";

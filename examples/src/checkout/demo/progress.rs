@@ -1,6 +1,7 @@
 //! What is shown on standard error while the demonstration runs.
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -21,6 +22,7 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template(style) {
             bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
         }
+        bar.enable_steady_tick(Duration::from_millis(100));
         Self {
             bar,
             total: total.into(),

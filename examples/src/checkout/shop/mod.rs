@@ -3,34 +3,39 @@
 //! ```text
 //! routes       POST /orders, GET /orders/{id}, GET /status
 //!   input        what buyers send, read strictly
+//!   status       what the shop counts
+//! life         an order's life, from its row to its payment
 //!   orders       the rows, written before anything is sent
-//! mod          an order's life, from its row to its payment
-//!   charge       the two calls to the provider, and what their answers mean
+//!   till         the two calls to the provider
+//!   answer       what their answers mean
 //!   reconcile    what to do when nobody knows
+//!   telemetry    what is logged of it
 //! stack        the layers between the shop and the provider
 //!   turnstile    a layer of the shop's own: counts attempts
 //!   drain        how the shop stops
 //! ```
 
-pub mod charge;
+pub mod answer;
 mod drain;
 mod input;
+mod life;
 pub mod orders;
 pub mod reconcile;
 mod routes;
 pub mod stack;
 mod status;
+mod telemetry;
+mod till;
 mod turnstile;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use buttress_backoff::{Backoff, Jitter, thread_random};
-use buttress_idempotency::OutboundKey;
-use buttress_key::{DerivationSecret, IdempotencyKey, Profile};
+use buttress_backoff::{Backoff, Jitter};
+use buttress_key::{DerivationSecret, Profile};
 
-use self::charge::{Answer, Charged, Found, Till};
-use self::orders::{Doubt, Orders, Row, State};
+use self::answer::{Answer, Charged, Found};
+use self::orders::{Doubt, Orders};
 use self::reconcile::{Lags, Step};
 use self::status::Tally;
 pub use self::{
@@ -38,6 +43,7 @@ pub use self::{
     input::NewOrder,
     routes::router,
     status::Status,
+    till::Till,
     turnstile::{Counted, CountedFuture, Draining, Turnstile},
 };
 
@@ -82,7 +88,7 @@ pub struct Rules {
 impl Default for Rules {
     fn default() -> Self {
         Self {
-            read: charge::read,
+            read: answer::read,
             next: reconcile::next,
         }
     }
@@ -129,103 +135,5 @@ impl Shop {
     #[must_use]
     pub fn orders(&self) -> &Orders {
         &self.0.orders
-    }
-
-    /// The order's key of this generation, about to be used for the first time.
-    fn key(&self, order: &NewOrder, generation: u32, now: SystemTime) -> OutboundKey {
-        let Inner { till, keys, .. } = &*self.0;
-        let key = IdempotencyKey::derive(keys, "checkout", "charge", &order.id, generation);
-        OutboundKey::new(key, now)
-            .with_generation(generation)
-            .with_fingerprint(till.fingerprint(order, keys))
-    }
-
-    /// An order's life, from its row to its payment, or until the shop drains.
-    async fn live(self, id: String) {
-        let _running = self.0.drain.begin();
-        let Inner {
-            orders,
-            drain,
-            settings,
-            ..
-        } = &*self.0;
-        let (mut round, mut wait) = (0, Duration::ZERO);
-        let Some(mut row) = self.charge(&id).await else {
-            return;
-        };
-        while !row.is_final() {
-            round += 1;
-            wait = settings.schedule.delay(round, wait, &thread_random);
-            if !drain.sleep(wait).await {
-                return;
-            }
-            self.look_into(&row).await;
-            match orders.get(&id) {
-                Some(next) => row = next,
-                None => return,
-            }
-        }
-    }
-
-    /// Sends the charge under the row's key, and records what became of it.
-    async fn charge(&self, id: &str) -> Option<Row> {
-        let Inner {
-            till,
-            orders,
-            settings,
-            ..
-        } = &*self.0;
-        let row = orders.update(id, |row| row.state = State::Charging)?;
-        let (answer, attempts) = till.charge(&row).await;
-        let charged = (settings.rules.read)(&answer, &settings.profile);
-        let now = SystemTime::now();
-        orders.update(id, |row| {
-            row.attempts += attempts;
-            row.learn(charged, now, &settings.lags);
-            self.0.tally.settled(row, status::By::Charge);
-        })
-    }
-
-    /// Searches for the charge, and does what follows.
-    async fn look_into(&self, row: &Row) {
-        let Inner {
-            till,
-            orders,
-            settings,
-            tally,
-            ..
-        } = &*self.0;
-        let id = &row.order.id;
-        let step = if row.doubt.sent {
-            let begun = SystemTime::now();
-            let found = till.search(row).await;
-            (settings.rules.next)(&row.doubt, &found, begun, &settings.lags)
-        } else {
-            // Nothing was ever executed under this key, so there is nothing to find.
-            row.doubt.spent.map_or(Step::Again, |_| Step::Anew)
-        };
-        match step {
-            Step::Wait => {}
-            Step::Paid(payments) => {
-                orders.update(id, |row| {
-                    for payment in payments {
-                        row.paid(payment);
-                    }
-                    tally.settled(row, status::By::Search);
-                });
-            }
-            Step::Again => {
-                tally.driven_again();
-                self.charge(id).await;
-            }
-            Step::Anew => {
-                tally.begun_anew();
-                let now = SystemTime::now();
-                let generation = row.key.generation() + 1;
-                let key = self.key(&row.order, generation, now);
-                orders.update(id, |row| row.renew(key, now));
-                self.charge(id).await;
-            }
-        }
     }
 }

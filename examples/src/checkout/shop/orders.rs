@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use buttress_idempotency::OutboundKey;
 use tokio::sync::watch;
 
-use super::charge::Charged;
+use super::answer::Charged;
 use super::input::NewOrder;
 use super::reconcile::Lags;
 
@@ -236,5 +236,105 @@ impl Orders {
     fn rows(&self) -> MutexGuard<'_, BTreeMap<String, watch::Sender<Row>>> {
         // No code here panics halfway through a change.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use buttress_key::IdempotencyKey;
+
+    use super::*;
+
+    const LAGS: Lags = Lags {
+        execution: Duration::from_secs(10),
+        indexing: Duration::from_secs(5),
+    };
+
+    fn key() -> OutboundKey {
+        OutboundKey::new(
+            IdempotencyKey::parse("key").unwrap(),
+            SystemTime::UNIX_EPOCH,
+        )
+    }
+
+    fn row() -> Row {
+        let order = NewOrder {
+            id: "o-1".into(),
+            amount: 5,
+            currency: "usd".into(),
+        };
+        Row::new(order, key(), SystemTime::UNIX_EPOCH)
+    }
+
+    fn after(outcomes: impl IntoIterator<Item = Charged>) -> Row {
+        let mut row = row();
+        for outcome in outcomes {
+            row.state = State::Charging;
+            row.learn(outcome, SystemTime::UNIX_EPOCH, &LAGS);
+        }
+        row
+    }
+
+    const UNKNOWN: Charged = Charged::Unknown { stored: false };
+    const STORED: Charged = Charged::Unknown { stored: true };
+
+    #[test]
+    fn an_order_is_unknown_from_the_first_attempt_that_may_have_been_executed() {
+        assert_eq!(after([Charged::NotExecuted]).state, State::Created);
+        assert_eq!(after([UNKNOWN]).state, State::Unknown);
+        assert_eq!(after([UNKNOWN, Charged::NotExecuted]).state, State::Unknown);
+        assert_eq!(after([Charged::NotExecuted, UNKNOWN]).state, State::Unknown);
+    }
+
+    #[test]
+    fn a_stored_answer_ends_the_key_and_shows_that_nothing_runs_under_it() {
+        let row = after([UNKNOWN]);
+        assert_eq!(
+            (row.doubt.spent, row.doubt.quiet),
+            (None, SystemTime::UNIX_EPOCH + LAGS.execution)
+        );
+        let row = after([UNKNOWN, STORED]);
+        let spent = Some(Spent::StoredFailure);
+        assert_eq!(
+            (row.doubt.spent, row.doubt.quiet),
+            (spent, SystemTime::UNIX_EPOCH)
+        );
+    }
+
+    #[test]
+    fn an_expired_key_is_spent_and_what_was_in_doubt_stays_so() {
+        let row = after([UNKNOWN, Charged::Expired]);
+        assert_eq!(
+            (row.doubt.spent, row.state),
+            (Some(Spent::Expired), State::Unknown)
+        );
+        let row = after([Charged::Expired]);
+        assert_eq!((row.doubt.sent, row.state), (false, State::Created));
+    }
+
+    #[test]
+    fn a_new_key_is_in_no_doubt_but_the_order_was() {
+        let mut row = after([STORED]);
+        row.renew(key().with_generation(2), SystemTime::UNIX_EPOCH);
+        assert_eq!(
+            (row.doubt, row.state),
+            (Doubt::none(SystemTime::UNIX_EPOCH), State::Created)
+        );
+        assert_eq!((row.key.generation(), row.was_unknown), (2, true));
+    }
+
+    #[test]
+    fn nothing_undoes_a_payment_and_a_second_one_is_kept() {
+        let mut row = after([Charged::Paid("a".into())]);
+        row.declined("no".into());
+        row.learn(UNKNOWN, SystemTime::UNIX_EPOCH, &LAGS);
+        row.paid("a".into());
+        row.paid("b".into());
+        assert_eq!(
+            (&row.state, &row.payments[..]),
+            (&State::Paid, &["a".into(), "b".into()][..])
+        );
     }
 }

@@ -8,7 +8,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::charge::Found;
+use super::answer::Found;
 use super::orders::Doubt;
 
 /// What the shop assumes of its provider, beyond what the provider's profile says.

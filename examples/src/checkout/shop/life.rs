@@ -1,0 +1,117 @@
+//! An order's life: its charge, and what is done about it until it is settled.
+
+use std::time::{Duration, SystemTime};
+
+use buttress_backoff::thread_random;
+use buttress_idempotency::OutboundKey;
+use buttress_key::IdempotencyKey;
+
+use super::orders::{Row, State};
+use super::reconcile::Step;
+use super::status::By;
+use super::{Inner, NewOrder, Shop, telemetry};
+
+impl Shop {
+    /// The order's key of this generation, about to be used for the first time.
+    pub(super) fn key(&self, order: &NewOrder, generation: u32, now: SystemTime) -> OutboundKey {
+        let Inner { till, keys, .. } = &*self.0;
+        let key = IdempotencyKey::derive(keys, "checkout", "charge", &order.id, generation);
+        OutboundKey::new(key, now)
+            .with_generation(generation)
+            .with_fingerprint(till.fingerprint(order, keys))
+    }
+
+    /// An order's life, from its row to its payment, or until the shop drains.
+    pub(super) async fn live(self, id: String) {
+        let _running = self.0.drain.begin();
+        let Inner {
+            orders,
+            drain,
+            settings,
+            ..
+        } = &*self.0;
+        let (mut round, mut wait) = (0, Duration::ZERO);
+        let Some(mut row) = self.charge(&id).await else {
+            return;
+        };
+        while !row.is_final() {
+            round += 1;
+            wait = settings.schedule.delay(round, wait, &thread_random);
+            if !drain.sleep(wait).await {
+                return;
+            }
+            self.look_into(&row).await;
+            match orders.get(&id) {
+                Some(next) => row = next,
+                None => return,
+            }
+        }
+    }
+
+    /// Sends the charge under the row's key, and records what became of it.
+    async fn charge(&self, id: &str) -> Option<Row> {
+        let Inner {
+            till,
+            orders,
+            settings,
+            ..
+        } = &*self.0;
+        let row = orders.update(id, |row| row.state = State::Charging)?;
+        let (answer, attempts) = till.charge(&row).await;
+        let charged = (settings.rules.read)(&answer, &settings.profile);
+        let now = SystemTime::now();
+        orders.update(id, |row| {
+            row.attempts += attempts;
+            row.learn(charged, now, &settings.lags);
+            self.0.tally.settled(row, By::Charge);
+            telemetry::stands(row);
+        })
+    }
+
+    /// Searches for the charge, and does what follows.
+    async fn look_into(&self, row: &Row) {
+        let Inner {
+            till,
+            orders,
+            settings,
+            tally,
+            ..
+        } = &*self.0;
+        let id = &row.order.id;
+        let step = if row.doubt.sent {
+            let begun = SystemTime::now();
+            let found = till.search(row).await;
+            (settings.rules.next)(&row.doubt, &found, begun, &settings.lags)
+        } else {
+            // Nothing was ever executed under this key, so there is nothing to find.
+            row.doubt.spent.map_or(Step::Again, |_| Step::Anew)
+        };
+        match step {
+            Step::Wait => {}
+            Step::Paid(payments) => {
+                orders.update(id, |row| {
+                    for payment in payments {
+                        row.paid(payment);
+                    }
+                    tally.settled(row, By::Search);
+                    telemetry::stands(row);
+                });
+            }
+            Step::Again => {
+                tally.driven_again();
+                self.charge(id).await;
+            }
+            Step::Anew => {
+                tally.begun_anew();
+                let now = SystemTime::now();
+                let generation = row.key.generation() + 1;
+                let key = self.key(&row.order, generation, now);
+                orders.update(id, |row| {
+                    row.renew(key, now);
+                    telemetry::begins_anew(row);
+                });
+                self.charge(id).await;
+            }
+        }
+    }
+}
