@@ -1,6 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 mod boxed;
+#[cfg(feature = "rsa")]
+mod crc32;
+#[cfg(feature = "ed25519")]
+mod ed25519;
 mod encoding;
 mod form;
 mod future;
@@ -8,6 +12,7 @@ mod head;
 mod hmac;
 mod intake;
 mod json;
+mod keys;
 mod layer;
 mod mac;
 mod public_url;
@@ -22,12 +27,21 @@ mod telemetry;
 mod token;
 mod verify;
 
+#[cfg(feature = "ed25519")]
+pub use self::ed25519::{Ed25519Progress, Ed25519Scheme, StandardWebhooksV1aSigner};
+#[cfg(feature = "rsa")]
+pub use self::keys::CertificateSource;
+#[cfg(any(feature = "p256", feature = "rsa"))]
+pub use self::keys::KeyClient;
+#[cfg(feature = "p256")]
+pub use self::keys::PlaidKeys;
 pub use self::{
     boxed::BoxScheme,
     encoding::Encoding,
     future::ResponseFuture,
     head::{decimal, optional, single},
     hmac::{HmacBuilder, HmacProgress, HmacScheme, Part, SignError, Signature, Timestamp},
+    keys::{InvalidKey, KeyError, KeyFuture, StaticKeys, VerifyingKey, VerifyingKeySource},
     layer::WebhookVerifyLayer,
     mac::Algorithm,
     public_url::{InvalidUrl, PublicUrl},

@@ -137,7 +137,9 @@ impl fmt::Display for InvalidSecret {
         let index = self.index;
         match self.fault {
             Fault::Empty => write!(f, "secret {index} is empty"),
-            Fault::Encoding(expected) | Fault::WrongKind(expected) => write!(f, "secret {index} is not {expected}"),
+            Fault::Encoding(expected) | Fault::WrongKind(expected) => {
+                write!(f, "secret {index} is not {expected}")
+            }
             Fault::Length(expected) => write!(f, "secret {index} does not have {expected}"),
             Fault::None => f.write_str("no secret"),
             Fault::TooMany => write!(f, "more than {MOST} secrets"),

@@ -14,4 +14,7 @@ pub use self::{
     time::Timestamp,
 };
 
-pub(crate) use self::time::{near, since_epoch};
+pub(crate) use self::{
+    scheme::feed,
+    time::{near, since_epoch},
+};

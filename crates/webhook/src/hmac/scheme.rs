@@ -180,7 +180,7 @@ impl Shape {
 }
 
 /// Hands on the bytes of these parts.
-pub(super) fn feed(
+pub(crate) fn feed(
     parts: &[Part],
     head: &Parts,
     number: Option<u64>,

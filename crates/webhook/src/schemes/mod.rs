@@ -2,7 +2,11 @@
 
 mod adyen_payments;
 mod adyen_platform;
+#[cfg(feature = "rsa")]
+mod aws_sns;
 mod calendly;
+#[cfg(feature = "ed25519")]
+mod discord;
 mod dropbox;
 mod github;
 mod gitlab;
@@ -13,11 +17,19 @@ mod linear;
 mod mailgun;
 mod meta;
 mod paddle;
+#[cfg(feature = "rsa")]
+mod paypal;
+#[cfg(feature = "p256")]
+mod plaid;
 mod razorpay;
+#[cfg(feature = "p256")]
+mod sendgrid;
 mod shopify;
 mod slack;
 mod square;
 mod standard_webhooks;
+#[cfg(feature = "ed25519")]
+mod standard_webhooks_v1a;
 mod stripe;
 mod telegram;
 mod twilio;
@@ -25,6 +37,8 @@ mod typeform;
 mod workos;
 mod zoom;
 
+#[cfg(feature = "ed25519")]
+pub(crate) use self::standard_webhooks_v1a::v1a_form;
 pub use self::{
     adyen_payments::{AdyenPaymentsScheme, adyen_payments},
     adyen_platform::adyen_platform,
@@ -50,6 +64,18 @@ pub use self::{
     typeform::typeform,
     workos::workos,
     zoom::zoom,
+};
+#[cfg(feature = "rsa")]
+pub use self::{
+    aws_sns::{NoTopics, SnsScheme, SnsSubscription, aws_sns},
+    paypal::{PayPalProgress, PayPalScheme, paypal},
+};
+#[cfg(feature = "ed25519")]
+pub use self::{discord::discord, standard_webhooks_v1a::standard_webhooks_v1a};
+#[cfg(feature = "p256")]
+pub use self::{
+    plaid::{PlaidProgress, PlaidScheme, plaid},
+    sendgrid::{SendGridScheme, sendgrid},
 };
 
 use base64::Engine as _;

@@ -1,13 +1,14 @@
 //! The scheme that a vector is for.
 
 use std::fmt::Display;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use buttress_webhook::{
-    BoxScheme, PublicUrl, Scheme, adyen_payments, adyen_platform, calendly, clerk, dropbox, github,
+    BoxScheme, KeyError, KeyFuture, PublicUrl, Scheme, SnsScheme, VerifyingKey, VerifyingKeySource,
+    adyen_payments, adyen_platform, aws_sns, calendly, clerk, discord, dropbox, github,
     gitlab_signed, gitlab_token, hubspot_v3, intercom, lemonsqueezy, linear, mailgun, meta, openai,
-    paddle, razorpay, shopify, slack, square, standard_webhooks, stripe, svix, telegram, twilio,
-    typeform, workos, zoom,
+    paddle, paypal, plaid, razorpay, sendgrid, shopify, slack, square, standard_webhooks,
+    standard_webhooks_v1a, stripe, svix, telegram, twilio, typeform, workos, zoom,
 };
 
 use super::Vector;
@@ -28,8 +29,11 @@ pub(super) fn of(vector: &Vector) -> Result<BoxScheme, Error> {
     match vector.provider.as_str() {
         "adyen-payments" => boxed(adyen_payments(secret)),
         "adyen-platform" => boxed(adyen_platform(secret)),
+        // The library that checked these takes SHA-1 too.
+        "aws-sns" => boxed(aws_sns(topics(secret), keys(vector)?).map(SnsScheme::allow_sha1)),
         "calendly" => boxed(calendly(secret)),
         "clerk" => boxed(clerk(secret)),
+        "discord" => boxed(discord(secret)),
         "dropbox" => boxed(dropbox(secret)),
         "github" => boxed(github(secret)),
         "gitlab-signed" => boxed(gitlab_signed(secret)),
@@ -42,11 +46,25 @@ pub(super) fn of(vector: &Vector) -> Result<BoxScheme, Error> {
         "meta" => boxed(meta(secret, "a verify token")),
         "openai" => boxed(openai(secret)),
         "paddle" => boxed(paddle(secret).map(|scheme| scheme.window(PADDLE_WINDOW))),
+        "paypal" => boxed(paypal(secret, keys(vector)?).map(|scheme| {
+            if vector
+                .headers
+                .values()
+                .any(|value| value.contains(".sandbox.paypal.com/"))
+            {
+                scheme.sandbox()
+            } else {
+                scheme
+            }
+        })),
+        "plaid" => Ok(plaid(keys(vector)?).boxed()),
         "razorpay" => boxed(razorpay(secret)),
+        "sendgrid" => boxed(sendgrid(secret)),
         "shopify" => boxed(shopify(secret)),
         "slack" => boxed(slack(secret)),
         "square" => boxed(square(url()?, secret)),
         "standard-webhooks" => boxed(standard_webhooks(secret)),
+        "standard-webhooks-v1a" => boxed(standard_webhooks_v1a(secret)),
         "stripe" => boxed(stripe(secret)),
         "svix" => boxed(svix(secret)),
         "telegram" => boxed(telegram(secret)),
@@ -64,4 +82,47 @@ fn boxed<S: Scheme, E: Display>(scheme: Result<S, E>) -> Result<BoxScheme, Error
 
 fn refused(error: impl Display) -> Error {
     Error::Refused(error.to_string())
+}
+
+/// The topic of the vectors, where they name none.
+const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:T";
+
+fn topics(secret: &str) -> Vec<&str> {
+    match secret {
+        "" => vec![TOPIC],
+        topics => topics.split(',').collect(),
+    }
+}
+
+/// The key that a receiver would fetch.
+struct Published {
+    /// `None`: whatever the name.
+    name: Option<String>,
+    key: VerifyingKey,
+}
+
+fn keys(vector: &Vector) -> Result<Published, Error> {
+    let extra = &vector.extra;
+    let (name, key) = match (&extra.cert_pem, &extra.jwk) {
+        (Some(pem), _) => (
+            extra.cert_url.clone(),
+            VerifyingKey::from_certificate_pem(pem).map_err(refused)?,
+        ),
+        (None, Some(jwk)) => (
+            jwk.get("kid")
+                .and_then(|kid| kid.as_str())
+                .map(str::to_owned),
+            VerifyingKey::from_jwk(jwk).map_err(refused)?,
+        ),
+        (None, None) => return Err(Error::Refused("no key is published".to_owned())),
+    };
+    Ok(Published { name, key })
+}
+
+impl VerifyingKeySource for Published {
+    fn key(&self, name: &str, _now: SystemTime) -> KeyFuture {
+        let named = self.name.as_deref().is_none_or(|known| known == name);
+        let key = named.then(|| self.key.clone()).ok_or(KeyError::Unknown);
+        Box::pin(std::future::ready(key))
+    }
 }
