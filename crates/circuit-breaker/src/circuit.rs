@@ -35,7 +35,7 @@ pub(crate) struct Circuit {
 #[repr(align(128))]
 pub(crate) struct Anchor {
     core: Arc<Core>,
-    slot: usize,
+    pub(crate) slot: usize,
     /// Successes are counted: there is a window.
     counts: bool,
     /// Calls are timed: there is a limit to what is not slow.

@@ -24,6 +24,8 @@ mod key;
 mod keyed;
 #[cfg(not(loom))]
 mod layer;
+#[cfg(all(test, loom))]
+mod loom_tests;
 #[cfg(not(loom))]
 mod lru;
 mod members;

@@ -385,5 +385,5 @@ impl Machine {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

@@ -50,18 +50,23 @@ impl Tally {
         generation: u64,
         now: impl FnOnce() -> Moment,
     ) -> bool {
-        if let Some(tick) = self.tick
-            && !self.add(status, generation, now().nanos() / tick)
-        {
-            return false;
+        let calm = || status.is_calm(generation);
+        match (self.tick, self.counting) {
+            (Some(tick), false) => self.add(calm, now().nanos() / tick),
+            (None, true) => self.add_to_total(calm),
+            (Some(tick), true) => {
+                // Added to one window it is added to both, unless both have been cleared.
+                let added = self.add(calm, now().nanos() / tick);
+                added && (self.add_to_total(|| self.is_total_of(generation)) || added)
+            }
+            (None, false) => calm(),
         }
-        !self.counting || swap(&self.total, status, generation, |seen| Some(seen + 1))
     }
 
     #[inline]
-    fn add(&self, status: &Status, generation: u64, tick: u64) -> bool {
+    fn add(&self, valid: impl Fn() -> bool, tick: u64) -> bool {
         let label = label(tick);
-        swap(&self.buckets[slot(tick)], status, generation, |seen| {
+        swap(&self.buckets[slot(tick)], valid, |seen| {
             match label.wrapping_sub(high(seen)).cast_signed() {
                 0 if low(seen) < u32::MAX => Some(seen + 1),
                 // Full, or taken over by later calls.
@@ -69,6 +74,15 @@ impl Tally {
                 _ => Some(join(label, 1)),
             }
         })
+    }
+
+    fn add_to_total(&self, valid: impl Fn() -> bool) -> bool {
+        swap(&self.total, valid, |seen| Some(seen + 1))
+    }
+
+    fn is_total_of(&self, generation: u64) -> bool {
+        let total = self.total.load(Ordering::Acquire);
+        total >> TOTAL_BITS == generation & (u64::MAX >> TOTAL_BITS)
     }
 
     /// Hands everything over to `machine`, whose lock the caller holds.
@@ -103,27 +117,21 @@ impl Tally {
                 .wrapping_sub(BUCKETS as u64)
                 .wrapping_sub(generation & 0xFFFF);
             for bucket in &self.buckets {
-                bucket.store(join(label(stale), 0), Ordering::Release);
+                bucket.swap(join(label(stale), 0), Ordering::AcqRel);
             }
         }
         if self.counting {
-            self.total
-                .store(generation << TOTAL_BITS, Ordering::Release);
+            self.total.swap(generation << TOTAL_BITS, Ordering::AcqRel);
         }
     }
 }
 
-/// Swaps `word` for what `change` makes of it, if `generation` is calm between reading and swapping.
+/// Swaps `word` for what `change` makes of it, if it stays the same while `valid` is found true.
 #[inline]
-fn swap(
-    word: &AtomicU64,
-    status: &Status,
-    generation: u64,
-    change: impl Fn(u64) -> Option<u64>,
-) -> bool {
+fn swap(word: &AtomicU64, valid: impl Fn() -> bool, change: impl Fn(u64) -> Option<u64>) -> bool {
     loop {
         let seen = word.load(Ordering::Acquire);
-        if !status.is_calm(generation) {
+        if !valid() {
             return false;
         }
         let Some(next) = change(seen) else {

@@ -77,9 +77,8 @@ impl Naive {
             });
         }
         match &mut self.shape {
-            Shape::Closed { .. } => Ok(()),
             Shape::Forced(State::ForcedOpen) => Err(None),
-            Shape::Forced(_) => Ok(()),
+            Shape::Closed { .. } | Shape::Forced(_) => Ok(()),
             Shape::Open { until } => Err(Some(*until - now)),
             Shape::HalfOpen { successes, running } => {
                 running.retain(|(_, until)| now < *until);

@@ -101,13 +101,13 @@ async fn a_hand_can_be_held_after_the_service_is_gone() {
 
 #[tokio::test(start_paused = true)]
 async fn the_stream_tells_of_hands_too_and_only_of_changes() {
-    let (_service, circuit) = guarded(consecutive(1));
+    let (service, circuit) = guarded(consecutive(1));
     let transitions = circuit.watch();
     circuit.reset();
     circuit.force_open();
     circuit.force_open();
     circuit.disable();
-    drop((_service, circuit));
+    drop((service, circuit));
     let told: Vec<_> = transitions
         .map(|transition| (transition.from, transition.to, transition.cause))
         .collect()
