@@ -103,6 +103,7 @@ impl World {
         // A charge that hangs is still made, whatever the shop thinks.
         sleep(hang).await;
         let run = Run {
+            orders: self.orders,
             concurrency: self.orders,
             faults: Faults::Off,
             seed: 0,
@@ -204,8 +205,13 @@ async fn mutant_the_key_is_made_inside_retry() {
 
 #[tokio::test]
 async fn mutant_a_key_in_flight_is_taken_for_a_refusal() {
-    let plan = [Fault::Hangs];
-    let mutant = World::new(&plan)
+    let world = || {
+        let mut world = World::new(&[Fault::Hangs]);
+        // Longer than an attempt and the longest wait after it: the second attempt meets it running.
+        world.provider.hang = Duration::from_millis(3_500);
+        world
+    };
+    let mutant = world()
         .with_stack(|profile, secret, turnstile| {
             let outer = ServiceBuilder::new()
                 .layer(IdempotencyKeyLayer::outbound(profile.clone()).fingerprints(secret.clone()))
@@ -220,7 +226,7 @@ async fn mutant_a_key_in_flight_is_taken_for_a_refusal() {
                 _ => answer::read(answer, profile),
             };
         });
-    let (right, wrong) = tokio::join!(World::new(&plan).run(), mutant.run());
+    let (right, wrong) = tokio::join!(world().run(), mutant.run());
     passes(&right);
     loses(&wrong);
 }

@@ -11,8 +11,8 @@ use http::Uri;
 use tokio::net::TcpListener;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::shop::orders::State;
 use super::shop::reconcile::Lags;
+use super::shop::row::State;
 use super::shop::stack::{self, Limits};
 use super::shop::{self, Drain, Shop, Till, Turnstile};
 
@@ -34,7 +34,6 @@ const LAGS: Lags = Lags {
 };
 
 /// What the environment asks for.
-#[derive(Debug)]
 struct Config {
     listen: SocketAddr,
     provider: String,
@@ -191,13 +190,13 @@ mod tests {
         let config = read(&[provider, ("PROVIDER_KEY", "sk")]).unwrap();
         assert_eq!(config.listen, "127.0.0.1:8080".parse().unwrap());
         assert_eq!(config.provider, "https://api.example.com");
-        assert_eq!(read(&[provider]).unwrap_err(), "PROVIDER_KEY is not set");
+        assert_eq!(read(&[provider]).err().unwrap(), "PROVIDER_KEY is not set");
         assert_eq!(
-            read(&[("PROVIDER_KEY", "sk")]).unwrap_err(),
+            read(&[("PROVIDER_KEY", "sk")]).err().unwrap(),
             "PROVIDER_URL is not set"
         );
         assert_eq!(
-            read(&[provider, ("PROVIDER_KEY", " ")]).unwrap_err(),
+            read(&[provider, ("PROVIDER_KEY", " ")]).err().unwrap(),
             "PROVIDER_KEY is not set"
         );
     }
@@ -216,7 +215,8 @@ mod tests {
                 ("PROVIDER_URL", "http://a"),
                 ("PROVIDER_KEY", "sk"),
             ])
-            .unwrap_err();
+            .err()
+            .unwrap();
             assert!(error.starts_with(&format!("{name}={value}")), "{error}");
         }
     }

@@ -12,9 +12,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How often a buyer comes back for a pending order.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -51,7 +51,7 @@ impl Order {
 }
 
 /// Places all orders at `shop`, `concurrency` at a time, and returns what each buyer was told, in no
-/// particular order. Nobody waits longer than `patience` in all. `settled` sees each receipt.
+/// particular order. Nobody waits for an order longer than `patience`. `settled` sees each receipt.
 pub async fn place_all(
     shop: &str,
     orders: Vec<Order>,
@@ -59,7 +59,6 @@ pub async fn place_all(
     patience: Duration,
     settled: impl Fn(&Receipt),
 ) -> Vec<Receipt> {
-    let end = Instant::now() + patience;
     let counters = Arc::new(Semaphore::new(
         usize::try_from(concurrency).unwrap_or(usize::MAX),
     ));
@@ -68,22 +67,22 @@ pub async fn place_all(
     for order in orders {
         let (shop, browser, counters) = (shop.to_owned(), browser.clone(), Arc::clone(&counters));
         buyers.spawn(async move {
-            let mut placed = None;
-            let bought =
-                timeout_at(end, buy(&browser, &shop, &order, &counters, &mut placed)).await;
-            let payment_id = bought.ok().and_then(Result::ok).flatten();
-            let latency = placed.map_or(Duration::ZERO, |placed: Instant| placed.elapsed());
+            let counter = counters.acquire_owned().await.ok();
+            let placed = Instant::now();
+            let bought = timeout(patience, buy(&browser, &shop, &order, counter)).await;
             Receipt {
                 order,
-                payment_id,
-                latency,
+                payment_id: bought.ok().and_then(Result::ok).flatten(),
+                latency: placed.elapsed(),
             }
         });
     }
     let mut receipts = Vec::new();
-    while let Some(Ok(receipt)) = buyers.join_next().await {
-        settled(&receipt);
-        receipts.push(receipt);
+    while let Some(receipt) = buyers.join_next().await {
+        if let Ok(receipt) = receipt {
+            settled(&receipt);
+            receipts.push(receipt);
+        }
     }
     receipts
 }
@@ -93,14 +92,11 @@ async fn buy(
     browser: &Browser,
     shop: &str,
     order: &Order,
-    counters: &Semaphore,
-    placed: &mut Option<Instant>,
+    counter: Option<OwnedSemaphorePermit>,
 ) -> Result<Option<String>, BoxError> {
     let body = json!({"order_id": order.id, "amount": order.amount, "currency": "usd"});
-    // Held until the shop has answered, not until the order is settled.
-    let counter = counters.acquire().await?;
-    *placed = Some(Instant::now());
     let (mut status, headers, mut answer) = browser.post(&format!("{shop}/orders"), &body).await?;
+    // Held until the shop has answered, not until the order is settled.
     drop(counter);
     let location = headers
         .get(LOCATION)

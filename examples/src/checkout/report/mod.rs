@@ -22,6 +22,8 @@ const CURRENCY: &str = "usd";
 /// What was run, and how long it took.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
+    /// Orders placed.
+    pub orders: u32,
     /// Orders placed at a time.
     pub concurrency: u32,
     /// How badly the provider was to behave.
@@ -79,7 +81,7 @@ impl Report {
         let charges = book.charges.len() as u64;
         Self {
             run: *run,
-            orders: receipts.len() as u64,
+            orders: run.orders.into(),
             paid: receipts
                 .iter()
                 .filter(|receipt| receipt.payment_id.is_some())
@@ -169,8 +171,9 @@ fn milliseconds(duration: Duration) -> f64 {
 mod tests {
     use super::*;
 
-    fn run(faults: Faults) -> Run {
+    fn run(orders: usize, faults: Faults) -> Run {
         Run {
+            orders: u32::try_from(orders).unwrap(),
             concurrency: 1,
             faults,
             seed: 7,
@@ -200,7 +203,12 @@ mod tests {
             charges,
             ..Book::default()
         };
-        Report::audit(&run(Faults::Off), receipts, &Status::default(), &book)
+        Report::audit(
+            &run(receipts.len(), Faults::Off),
+            receipts,
+            &Status::default(),
+            &book,
+        )
     }
 
     #[test]
@@ -261,8 +269,9 @@ mod tests {
             requests: 0,
         };
         let receipts: Vec<_> = (1..=200).map(|number| receipt(number, true)).collect();
-        let audit = |faults, receipts, times| {
-            Report::audit(&run(faults), receipts, &Status::default(), &book(times)).is_covered()
+        let audit = |faults, receipts: &[Receipt], times| {
+            let run = run(receipts.len(), faults);
+            Report::audit(&run, receipts, &Status::default(), &book(times)).is_covered()
         };
         assert!(audit(Faults::Severe, &receipts, 3));
         assert!(!audit(Faults::Severe, &receipts, 2));

@@ -5,18 +5,19 @@ use std::time::{Duration, SystemTime};
 use buttress_backoff::thread_random;
 use buttress_idempotency::OutboundKey;
 use buttress_key::IdempotencyKey;
+use tokio::time::Instant;
 
-use super::orders::{Row, State};
 use super::reconcile::Step;
+use super::row::{Row, State};
 use super::status::By;
 use super::{Inner, NewOrder, Shop, telemetry};
 
 impl Shop {
     /// The order's key of this generation, about to be used for the first time.
-    pub(super) fn key(&self, order: &NewOrder, generation: u32, now: SystemTime) -> OutboundKey {
+    pub(super) fn key(&self, order: &NewOrder, generation: u32) -> OutboundKey {
         let Inner { till, keys, .. } = &*self.0;
         let key = IdempotencyKey::derive(keys, "checkout", "charge", &order.id, generation);
-        OutboundKey::new(key, now)
+        OutboundKey::new(key, SystemTime::now())
             .with_generation(generation)
             .with_fingerprint(till.fingerprint(order, keys))
     }
@@ -59,7 +60,7 @@ impl Shop {
         let row = orders.update(id, |row| row.state = State::Charging)?;
         let (answer, attempts) = till.charge(&row).await;
         let charged = (settings.rules.read)(&answer, &settings.profile);
-        let now = SystemTime::now();
+        let now = Instant::now();
         orders.update(id, |row| {
             row.attempts += attempts;
             row.learn(charged, now, &settings.lags);
@@ -79,7 +80,7 @@ impl Shop {
         } = &*self.0;
         let id = &row.order.id;
         let step = if row.doubt.sent {
-            let begun = SystemTime::now();
+            let begun = Instant::now();
             let found = till.search(row).await;
             (settings.rules.next)(&row.doubt, &found, begun, &settings.lags)
         } else {
@@ -103,11 +104,9 @@ impl Shop {
             }
             Step::Anew => {
                 tally.begun_anew();
-                let now = SystemTime::now();
-                let generation = row.key.generation() + 1;
-                let key = self.key(&row.order, generation, now);
+                let key = self.key(&row.order, row.key.generation() + 1);
                 orders.update(id, |row| {
-                    row.renew(key, now);
+                    row.renew(key, Instant::now());
                     telemetry::begins_anew(row);
                 });
                 self.charge(id).await;

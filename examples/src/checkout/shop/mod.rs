@@ -5,7 +5,7 @@
 //!   input        what buyers send, read strictly
 //!   status       what the shop counts
 //! life         an order's life, from its row to its payment
-//!   orders       the rows, written before anything is sent
+//!   orders, row  what is known of each, written before anything is sent
 //!   till         the two calls to the provider
 //!   answer       what their answers mean
 //!   reconcile    what to do when nobody knows
@@ -22,6 +22,7 @@ mod life;
 pub mod orders;
 pub mod reconcile;
 mod routes;
+pub mod row;
 pub mod stack;
 mod status;
 mod telemetry;
@@ -29,14 +30,16 @@ mod till;
 mod turnstile;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use buttress_backoff::{Backoff, Jitter};
 use buttress_key::{DerivationSecret, Profile};
+use tokio::time::Instant;
 
 use self::answer::{Answer, Charged, Found};
-use self::orders::{Doubt, Orders};
+use self::orders::Orders;
 use self::reconcile::{Lags, Step};
+use self::row::Doubt;
 use self::status::Tally;
 pub use self::{
     drain::Drain,
@@ -82,7 +85,7 @@ pub struct Rules {
     /// What an answer of the provider means for its order.
     pub read: fn(&Answer, &Profile) -> Charged,
     /// What follows a search.
-    pub next: fn(&Doubt, &Found, SystemTime, &Lags) -> Step,
+    pub next: fn(&Doubt, &Found, Instant, &Lags) -> Step,
 }
 
 impl Default for Rules {

@@ -6,10 +6,12 @@
 //! *certainly* absent: absent in a search that was begun after no attempt under the key could still
 //! be running, and after all that had run had found its way into the provider's index.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::answer::Found;
-use super::orders::Doubt;
+use super::row::Doubt;
 
 /// What the shop assumes of its provider, beyond what the provider's profile says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -35,7 +37,7 @@ pub enum Step {
 
 /// Decides what follows a search that was begun at `begun`.
 #[must_use]
-pub fn next(doubt: &Doubt, found: &Found, begun: SystemTime, lags: &Lags) -> Step {
+pub fn next(doubt: &Doubt, found: &Found, begun: Instant, lags: &Lags) -> Step {
     match found {
         Found::Paid(payments) => Step::Paid(payments.clone()),
         Found::Absent | Found::NoAnswer if doubt.spent.is_none() => Step::Again,
@@ -47,14 +49,14 @@ pub fn next(doubt: &Doubt, found: &Found, begun: SystemTime, lags: &Lags) -> Ste
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkout::shop::orders::Spent;
+    use crate::checkout::shop::row::Spent;
 
     const LAGS: Lags = Lags {
         execution: Duration::from_secs(10),
         indexing: Duration::from_secs(5),
     };
 
-    fn doubt(spent: Option<Spent>, quiet: SystemTime) -> Doubt {
+    fn doubt(spent: Option<Spent>, quiet: Instant) -> Doubt {
         Doubt {
             sent: true,
             spent,
@@ -64,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_usable_key_is_used_again_whether_or_not_there_is_a_search() {
-        let now = SystemTime::now();
+        let now = Instant::now();
         let doubt = doubt(None, now);
         assert_eq!(next(&doubt, &Found::Absent, now, &LAGS), Step::Again);
         assert_eq!(next(&doubt, &Found::NoAnswer, now, &LAGS), Step::Again);
@@ -73,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_spent_key_is_replaced_only_once_absence_is_proven() {
-        let quiet = SystemTime::now();
+        let quiet = Instant::now();
         for spent in [Spent::Expired, Spent::StoredFailure] {
             let doubt = doubt(Some(spent), quiet);
             let after = |delay| next(&doubt, &Found::Absent, quiet + delay, &LAGS);
@@ -88,7 +90,7 @@ mod tests {
 
     #[test]
     fn without_a_search_a_spent_key_is_never_replaced() {
-        let quiet = SystemTime::now();
+        let quiet = Instant::now();
         let doubt = doubt(Some(Spent::StoredFailure), quiet);
         let years = Duration::from_secs(60 * 60 * 24 * 365 * 9);
         assert_eq!(
@@ -103,7 +105,7 @@ mod tests {
 
     #[test]
     fn what_is_found_is_paid_whatever_was_thought() {
-        let now = SystemTime::now();
+        let now = Instant::now();
         let found = Found::Paid(vec!["pi_1".into()]);
         let paid = Step::Paid(vec!["pi_1".into()]);
         for spent in [None, Some(Spent::Expired), Some(Spent::StoredFailure)] {

@@ -10,11 +10,12 @@ use buttress_problem::Problem;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::Shop;
 use super::input::NewOrder;
-use super::orders::{Placed, Row, State};
+use super::orders::Placed;
+use super::row::{Row, State};
 
 const LARGEST_BODY: usize = 16 * 1024;
 
@@ -100,8 +101,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 impl Shop {
     /// Writes the order's row, and starts its life if it is new.
     fn place(&self, order: &NewOrder) -> Placed {
-        let now = std::time::SystemTime::now();
-        let row = || Row::new(order.clone(), self.key(order, 1, now), now);
+        let row = || Row::new(order.clone(), self.key(order, 1), Instant::now());
         let placed = self.0.orders.place(order, row);
         if matches!(placed, Placed::New) {
             // In a task of its own: a buyer who hangs up does not stop a charge.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::{Value, json};
 
 use super::Shop;
-use super::orders::{Row, State};
+use super::row::{Row, State};
 
 /// What settled an order of which nobody knew.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -1,6 +1,6 @@
 //! Every event that the shop emits; no other file names a field.
 
-use super::orders::{Row, State};
+use super::row::{Row, State};
 
 /// Where an order stands after an operation, or after a search.
 pub(super) fn stands(row: &Row) {

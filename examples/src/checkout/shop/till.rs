@@ -11,7 +11,7 @@ use tower::ServiceExt;
 
 use super::answer::{Answer, Found};
 use super::input::NewOrder;
-use super::orders::Row;
+use super::row::Row;
 use super::stack::Stack;
 use super::turnstile::Ticket;
 
