@@ -55,9 +55,12 @@ impl Tally {
             (Some(tick), false) => self.add(calm, now().nanos() / tick),
             (None, true) => self.add_to_total(calm),
             (Some(tick), true) => {
-                // Added to one window it is added to both, unless both have been cleared.
+                // The first word decides: what it took the second takes too, unless both are cleared.
                 let added = self.add(calm, now().nanos() / tick);
-                added && (self.add_to_total(|| self.is_total_of(generation)) || added)
+                if added {
+                    self.add_to_total(|| self.is_total_of(generation));
+                }
+                added
             }
             (None, false) => calm(),
         }
