@@ -4,7 +4,7 @@ use std::env::{self, VarError};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use buttress_backoff::Backoff;
+use buttress_backoff::{Backoff, Jitter};
 use buttress_classify::BoxError;
 use buttress_key::DerivationSecret;
 use http::Uri;
@@ -13,8 +13,8 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::shop::reconcile::Lags;
 use super::shop::row::State;
-use super::shop::stack::{self, Limits};
-use super::shop::{self, Drain, Shop, Till, Turnstile};
+use super::shop::stack::Limits;
+use super::shop::{self, Drain, Shop};
 
 /// For a provider across the Internet, whose own work may take seconds.
 const LIMITS: Limits = Limits {
@@ -24,7 +24,9 @@ const LIMITS: Limits = Limits {
 };
 
 /// When an order that nobody knows about is looked into again.
-const SCHEDULE: Backoff = Backoff::exponential(Duration::from_secs(1)).cap(Duration::from_secs(30));
+const SCHEDULE: Backoff = Backoff::exponential(Duration::from_secs(1))
+    .cap(Duration::from_secs(30))
+    .jitter(Jitter::Equal);
 
 /// Stripe documents that its search shows a payment in less than a minute under normal conditions,
 /// and that its own libraries give a request 80 s.
@@ -64,9 +66,7 @@ impl Config {
                 .map_err(|error| format!("LISTEN={listen}: {error}"))?,
             provider: base_url(&required("PROVIDER_URL")?)?,
             api_key: required("PROVIDER_KEY")?,
-            level: level
-                .parse()
-                .map_err(|_| format!("RUST_LOG={level}: not a level, as info"))?,
+            level: level.parse().unwrap_or(LevelFilter::INFO),
         })
     }
 }
@@ -89,8 +89,8 @@ fn base_url(text: &str) -> Result<String, String> {
 pub(super) async fn run() -> Result<(), BoxError> {
     let config = Config::read(|name| env::var(name))?;
     log(config.level);
-    let drain = Drain::default();
-    let shop = open(&config, drain.clone())?;
+    let shop = open(&config)?;
+    let drain = shop.drain();
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("LISTEN={}: {error}", config.listen))?;
@@ -103,11 +103,12 @@ pub(super) async fn run() -> Result<(), BoxError> {
         told.close();
     };
     let served = axum::serve(listener, shop::router(shop.clone())).with_graceful_shutdown(signal);
-    tokio::select! {
+    let result = tokio::select! {
         result = async { served.await?; drain.drained().await; Ok(()) } => result,
-        () = insist(&drain) => Err("ended before it had drained".into()),
-    }
-    .inspect(|()| farewell(&shop))
+        () = insist(drain) => Err("ended before it had drained".into()),
+    };
+    farewell(&shop);
+    result
 }
 
 /// Logs to standard error: the shop's own events, and the layers' at the level `debug`.
@@ -119,14 +120,11 @@ fn log(level: LevelFilter) {
         .init();
 }
 
-fn open(config: &Config, drain: Drain) -> Result<Shop, BoxError> {
+fn open(config: &Config) -> Result<Shop, BoxError> {
     let settings = shop::Settings::new(LAGS, SCHEDULE);
-    let turnstile = Turnstile::new(settings.profile.clone(), drain.clone());
     // The one secret that every process of this shop has.
     let secret = DerivationSecret::new(format!("checkout order keys of {}", config.api_key))?;
-    let stack = stack::payments(&settings.profile, &secret, &LIMITS, turnstile.clone())?;
-    let till = Till::new(stack, &config.provider, &config.api_key)?;
-    Ok(Shop::new(settings, till, turnstile, drain, secret))
+    Shop::open(settings, &LIMITS, &config.provider, &config.api_key, secret)
 }
 
 /// Says which orders are left, for whoever takes over.

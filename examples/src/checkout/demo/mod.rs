@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use buttress_backoff::Backoff;
+use buttress_backoff::{Backoff, Jitter};
 use buttress_classify::BoxError;
 use buttress_key::DerivationSecret;
 use tokio::net::TcpListener;
@@ -20,8 +20,8 @@ use self::progress::Progress;
 use super::cli::DemoArgs;
 use super::report::{Report, Run};
 use super::shop::reconcile::Lags;
-use super::shop::stack::{self, Limits};
-use super::shop::{self, Drain, Shop, Till, Turnstile};
+use super::shop::stack::Limits;
+use super::shop::{self, Shop};
 
 /// The key that the provider gave to the shop.
 pub const API_KEY: &str = "sk_test_checkout";
@@ -40,8 +40,9 @@ pub const LAGS: Lags = Lags {
 };
 
 /// Unknown orders are looked into after a quarter of a second, then less and less often.
-pub const SCHEDULE: Backoff =
-    Backoff::exponential(Duration::from_millis(250)).cap(Duration::from_secs(2));
+pub const SCHEDULE: Backoff = Backoff::exponential(Duration::from_millis(250))
+    .cap(Duration::from_secs(2))
+    .jitter(Jitter::Equal);
 
 /// Buyers who have waited this long give up; their order counts as unpaid.
 const PATIENCE: Duration = Duration::from_secs(100);
@@ -80,13 +81,8 @@ pub(super) async fn run(args: &DemoArgs) -> Result<ExitCode, BoxError> {
 /// Opens the shop against the provider at `url`; also where it listens.
 async fn open(url: &str) -> Result<(Shop, String), BoxError> {
     let settings = shop::Settings::new(LAGS, SCHEDULE);
-    let drain = Drain::default();
-    let turnstile = Turnstile::new(settings.profile.clone(), drain.clone());
     let secret = DerivationSecret::new("a secret of the demonstration")?;
-    let stack = stack::payments(&settings.profile, &secret, &LIMITS, turnstile.clone())?;
-    let till = Till::new(stack, url, API_KEY)?;
-    let shop = Shop::new(settings, till, turnstile, drain, secret);
-
+    let shop = Shop::open(settings, &LIMITS, url, API_KEY, secret)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = format!("http://{}", listener.local_addr()?);
     let routes = shop::router(shop.clone());

@@ -24,25 +24,20 @@ impl Shop {
 
     /// An order's life, from its row to its payment, or until the shop drains.
     pub(super) async fn live(self, id: String) {
-        let _running = self.0.drain.begin();
-        let Inner {
-            orders,
-            drain,
-            settings,
-            ..
-        } = &*self.0;
+        let shop = &*self.0;
+        let _running = shop.drain.begin();
         let (mut round, mut wait) = (0, Duration::ZERO);
         let Some(mut row) = self.charge(&id).await else {
             return;
         };
         while !row.is_final() {
             round += 1;
-            wait = settings.schedule.delay(round, wait, &thread_random);
-            if !drain.sleep(wait).await {
+            wait = shop.settings.schedule.delay(round, wait, &thread_random);
+            if !shop.drain.sleep(wait).await {
                 return;
             }
             self.look_into(&row).await;
-            match orders.get(&id) {
+            match shop.orders.get(&id) {
                 Some(next) => row = next,
                 None => return,
             }
@@ -51,37 +46,29 @@ impl Shop {
 
     /// Sends the charge under the row's key, and records what became of it.
     async fn charge(&self, id: &str) -> Option<Row> {
-        let Inner {
-            till,
-            orders,
-            settings,
-            ..
-        } = &*self.0;
-        let row = orders.update(id, |row| row.state = State::Charging)?;
-        let (answer, attempts) = till.charge(&row).await;
+        let shop = &*self.0;
+        let settings = &shop.settings;
+        let row = shop.orders.update(id, |row| row.state = State::Charging)?;
+        let (answer, attempts) = shop.till.charge(&row).await;
+        telemetry::answered(&row, &answer);
         let charged = (settings.rules.read)(&answer, &settings.profile);
         let now = Instant::now();
-        orders.update(id, |row| {
+        shop.orders.update(id, |row| {
             row.attempts += attempts;
             row.learn(charged, now, &settings.lags);
-            self.0.tally.settled(row, By::Charge);
+            shop.tally.settled(row, By::Charge);
             telemetry::stands(row);
         })
     }
 
     /// Searches for the charge, and does what follows.
     async fn look_into(&self, row: &Row) {
-        let Inner {
-            till,
-            orders,
-            settings,
-            tally,
-            ..
-        } = &*self.0;
+        let shop = &*self.0;
+        let settings = &shop.settings;
         let id = &row.order.id;
         let step = if row.doubt.sent {
             let begun = Instant::now();
-            let found = till.search(row).await;
+            let found = shop.till.search(row).await;
             (settings.rules.next)(&row.doubt, &found, begun, &settings.lags)
         } else {
             // Nothing was ever executed under this key, so there is nothing to find.
@@ -90,22 +77,22 @@ impl Shop {
         match step {
             Step::Wait => {}
             Step::Paid(payments) => {
-                orders.update(id, |row| {
+                shop.orders.update(id, |row| {
                     for payment in payments {
                         row.paid(payment);
                     }
-                    tally.settled(row, By::Search);
+                    shop.tally.settled(row, By::Search);
                     telemetry::stands(row);
                 });
             }
             Step::Again => {
-                tally.driven_again();
+                shop.tally.driven_again();
                 self.charge(id).await;
             }
             Step::Anew => {
-                tally.begun_anew();
+                shop.tally.begun_anew();
                 let key = self.key(&row.order, row.key.generation() + 1);
-                orders.update(id, |row| {
+                shop.orders.update(id, |row| {
                     row.renew(key, Instant::now());
                     telemetry::begins_anew(row);
                 });

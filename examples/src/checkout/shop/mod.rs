@@ -32,7 +32,8 @@ mod turnstile;
 use std::sync::Arc;
 use std::time::Duration;
 
-use buttress_backoff::{Backoff, Jitter};
+use buttress_backoff::Backoff;
+use buttress_classify::BoxError;
 use buttress_key::{DerivationSecret, Profile};
 use tokio::time::Instant;
 
@@ -40,6 +41,7 @@ use self::answer::{Answer, Charged, Found};
 use self::orders::Orders;
 use self::reconcile::{Lags, Step};
 use self::row::Doubt;
+use self::stack::Limits;
 use self::status::Tally;
 pub use self::{
     drain::Drain,
@@ -66,13 +68,13 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Stripe's API v1, as far away as `lags` say, looked into again by `schedule`.
+    /// Stripe's API v1, as slow as `lags` say; unknown orders are looked into by `schedule`.
     #[must_use]
     pub fn new(lags: Lags, schedule: Backoff) -> Self {
         Self {
             profile: Profile::stripe_v1(),
             lags,
-            schedule: schedule.jitter(Jitter::Equal),
+            schedule,
             patience: Duration::from_secs(15),
             rules: Rules::default(),
         }
@@ -113,6 +115,24 @@ struct Inner {
 }
 
 impl Shop {
+    /// A shop in front of the provider at `url`, with the stack that it should have.
+    ///
+    /// # Errors
+    /// When `url` is none, `api_key` cannot stand in a header, or TLS cannot be set up.
+    pub fn open(
+        settings: Settings,
+        limits: &Limits,
+        url: &str,
+        api_key: &str,
+        keys: DerivationSecret,
+    ) -> Result<Self, BoxError> {
+        let drain = Drain::default();
+        let turnstile = Turnstile::new(settings.profile.clone(), drain.clone());
+        let stack = stack::payments(&settings.profile, &keys, limits, turnstile.clone())?;
+        let till = Till::new(stack, url, api_key)?;
+        Ok(Self::new(settings, till, turnstile, drain, keys))
+    }
+
     /// A shop without orders. Keys are derived with `keys`: the same order has the same key in every
     /// shop with the same secret, even after all rows are lost.
     #[must_use]
@@ -132,6 +152,12 @@ impl Shop {
             keys,
             settings,
         }))
+    }
+
+    /// Its switch.
+    #[must_use]
+    pub fn drain(&self) -> &Drain {
+        &self.0.drain
     }
 
     /// The rows.

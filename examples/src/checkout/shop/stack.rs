@@ -64,9 +64,9 @@ pub fn payments(
         // Three attempts, 1 s × 2 with full jitter, within a budget: the defaults. The profile is
         // what makes a POST safe to repeat, and it must be the key layer's.
         .layer(RetryLayer::new().profile(profile.clone()))
+        // (A circuit breaker belongs here, where it sees each attempt and its timeout.)
         // The shop's own: counts every attempt, and lets none begin once the shop drains.
         .layer(turnstile)
-        // A circuit breaker stands here, where it sees each attempt and its timeout.
         // One attempt.
         .layer(TimeoutLayer::new(limits.attempt))
         // A body that stalls or is cut short is a failed attempt, which all layers above see.

@@ -1,6 +1,29 @@
 //! Every event that the shop emits; no other file names a field.
 
+use buttress_classify::chain;
+
+use super::answer::Answer;
 use super::row::{Row, State};
+
+/// What a charge was answered with, unless it worked.
+pub(super) fn answered(row: &Row, answer: &Answer) {
+    match answer {
+        Ok(response) if response.status().is_success() => {}
+        Ok(response) => tracing::info!(
+            order.id = row.order.id,
+            http.response.status_code = response.status().as_u16(),
+            "charge refused",
+        ),
+        Err(error) => {
+            let causes: Vec<_> = chain(&**error).map(ToString::to_string).collect();
+            tracing::info!(
+                order.id = row.order.id,
+                error = causes.join(": "),
+                "charge failed"
+            );
+        }
+    }
+}
 
 /// Where an order stands after an operation, or after a search.
 pub(super) fn stands(row: &Row) {
