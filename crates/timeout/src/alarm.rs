@@ -3,7 +3,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
-use tokio::task::unconstrained;
+use tokio::task::coop::{has_budget_remaining, unconstrained};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::clock::{Clock, Cut};
@@ -44,9 +44,13 @@ impl Alarm {
     }
 }
 
-/// Polls a timer outside of the task's budget: a call that uses up the budget in every poll would
-/// never time out.
+/// Polls a timer, outside of the task's budget once that is used up: a call that uses it up in every
+/// poll would never time out.
 #[inline]
 pub(crate) fn ring(sleep: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
-    pin!(unconstrained(sleep)).poll(cx)
+    if has_budget_remaining() {
+        sleep.poll(cx)
+    } else {
+        pin!(unconstrained(sleep)).poll(cx)
+    }
 }

@@ -93,14 +93,14 @@ where
         let Some(call) = this.call.as_pin_mut() else {
             return Poll::Ready(Err(fail(Elapsed::unsent(this.alarm.clock().limit()))));
         };
-        match call.poll(cx) {
-            Poll::Ready(Ok(response)) => {
-                let clock = *this.alarm.clock();
-                Poll::Ready(Ok(response.map(|body| TimeoutBody::new(body, clock))))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
-            Poll::Pending => late(this.alarm.as_mut(), cx).map(Err),
-        }
+        let Poll::Ready(result) = call.poll(cx) else {
+            return late(this.alarm.as_mut(), cx).map(Err);
+        };
+        let clock = *this.alarm.clock();
+        Poll::Ready(match result {
+            Ok(response) => Ok(response.map(|body| TimeoutBody::new(body, clock))),
+            Err(error) => Err(error.into()),
+        })
     }
 }
 

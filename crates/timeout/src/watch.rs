@@ -12,17 +12,20 @@ use crate::{Elapsed, Phase};
 #[derive(Debug)]
 pub(crate) struct Watch {
     clock: Clock,
-    /// Allocated once, when a frame is first waited for, and kept for further waits.
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Timer,
     /// Set while a frame is waited for.
     wait: Option<Phase>,
 }
+
+/// A timer that is allocated when a frame is first waited for, and kept for further waits.
+#[derive(Debug)]
+struct Timer(Option<Pin<Box<Sleep>>>);
 
 impl Watch {
     pub(crate) const fn new(clock: Clock) -> Self {
         Self {
             clock,
-            timer: None,
+            timer: Timer(None),
             wait: None,
         }
     }
@@ -37,7 +40,7 @@ impl Watch {
     /// Waits for a frame that is not there.
     #[inline(never)]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Elapsed> {
-        let phase = if let (Some(phase), Some(timer)) = (self.wait, &mut self.timer) {
+        let phase = if let (Some(phase), Some(timer)) = (self.wait, &mut self.timer.0) {
             ready!(ring(timer.as_mut(), cx));
             phase
         } else {
@@ -61,11 +64,27 @@ impl Watch {
     }
 
     fn set(&mut self, end: Deadline) -> Pin<&mut Sleep> {
-        if let Some(timer) = &mut self.timer {
+        if let Some(timer) = &mut self.timer.0 {
             timer.as_mut().reset(end.instant());
         }
         self.timer
+            .0
             .get_or_insert_with(|| Box::pin(sleep_until(end.instant())))
             .as_mut()
     }
+}
+
+/// Out of the way of bodies that never waited, which are most small ones.
+impl Drop for Timer {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(timer) = self.0.take() {
+            discard(timer);
+        }
+    }
+}
+
+#[inline(never)]
+fn discard(timer: Pin<Box<Sleep>>) {
+    drop(timer);
 }
