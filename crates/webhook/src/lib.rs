@@ -11,10 +11,14 @@ mod future;
 mod head;
 mod hmac;
 mod intake;
+#[cfg(any(feature = "ed25519", feature = "p256", feature = "rsa"))]
+mod invalid_key;
 mod json;
+#[cfg(any(feature = "p256", feature = "rsa"))]
 mod keys;
 mod layer;
 mod mac;
+mod message;
 mod public_url;
 mod refused;
 mod reply;
@@ -29,21 +33,27 @@ mod verify;
 
 #[cfg(feature = "ed25519")]
 pub use self::ed25519::{Ed25519Progress, Ed25519Scheme, StandardWebhooksV1aSigner};
+#[cfg(any(feature = "ed25519", feature = "p256", feature = "rsa"))]
+pub use self::invalid_key::InvalidKey;
 #[cfg(feature = "rsa")]
 pub use self::keys::CertificateSource;
-#[cfg(any(feature = "p256", feature = "rsa"))]
-pub use self::keys::KeyClient;
 #[cfg(feature = "p256")]
 pub use self::keys::PlaidKeys;
+#[cfg(any(feature = "p256", feature = "rsa"))]
+pub use self::keys::{
+    KeyClient, KeyError, KeyFuture, StaticKeys, VerifyingKey, VerifyingKeySource,
+};
 pub use self::{
     boxed::BoxScheme,
     encoding::Encoding,
     future::ResponseFuture,
     head::{decimal, optional, single},
     hmac::{HmacBuilder, HmacProgress, HmacScheme, Part, SignError, Signature, Timestamp},
-    keys::{InvalidKey, KeyError, KeyFuture, StaticKeys, VerifyingKey, VerifyingKeySource},
     layer::WebhookVerifyLayer,
     mac::Algorithm,
+    message::{
+        MessageKey, MessageSignatureBuilder, MessageSignatureProgress, MessageSignatureScheme,
+    },
     public_url::{InvalidUrl, PublicUrl},
     refused::Refused,
     reply::Reply,

@@ -14,7 +14,6 @@ pub use self::{
     time::Timestamp,
 };
 
-pub(crate) use self::{
-    scheme::feed,
-    time::{near, since_epoch},
-};
+#[cfg(feature = "ed25519")]
+pub(crate) use self::scheme::feed;
+pub(crate) use self::time::{near, since_epoch};

@@ -1,7 +1,8 @@
-use std::error::Error;
 use std::fmt;
 #[cfg(feature = "rsa")]
 use std::sync::Arc;
+
+use crate::InvalidKey;
 
 /// A public key, ready to verify with.
 #[derive(Clone)]
@@ -14,9 +15,18 @@ enum Kind {
     /// PKCS#1.
     #[cfg(feature = "rsa")]
     Rsa(Arc<[u8]>),
-    #[cfg(not(any(feature = "p256", feature = "rsa")))]
-    #[allow(dead_code, reason = "no kind of key is built in")]
-    None,
+}
+
+impl VerifyingKey {
+    #[cfg(feature = "p256")]
+    pub(crate) const fn is_p256(&self) -> bool {
+        matches!(self.0, Kind::P256(_))
+    }
+
+    #[cfg(feature = "rsa")]
+    pub(crate) const fn is_rsa(&self) -> bool {
+        matches!(self.0, Kind::Rsa(_))
+    }
 }
 
 /// RSA, as a sender may use it.
@@ -41,13 +51,13 @@ impl VerifyingKey {
         use rustls_pki_types::pem::PemObject as _;
 
         let certificate = CertificateDer::from_pem_slice(pem.as_bytes());
-        Self::from_certificate(&certificate.map_err(|_| InvalidKey(()))?)
+        Self::from_certificate(&certificate.map_err(|_| InvalidKey::new())?)
     }
 
     pub(crate) fn from_certificate(
         certificate: &rustls_pki_types::CertificateDer<'_>,
     ) -> Result<Self, InvalidKey> {
-        let parsed = webpki::EndEntityCert::try_from(certificate).map_err(|_| InvalidKey(()))?;
+        let parsed = webpki::EndEntityCert::try_from(certificate).map_err(|_| InvalidKey::new())?;
         Self::rsa_spki_der(&parsed.subject_public_key_info())
     }
 
@@ -56,7 +66,7 @@ impl VerifyingKey {
     /// # Errors
     /// [`InvalidKey`] when it is none.
     pub fn rsa_spki_der(spki: &[u8]) -> Result<Self, InvalidKey> {
-        let key = super::der::rsa_key(spki).ok_or(InvalidKey(()))?;
+        let key = super::der::rsa_key(spki).ok_or(InvalidKey::new())?;
         Ok(Self(Kind::Rsa(key.into())))
     }
 
@@ -97,7 +107,7 @@ impl VerifyingKey {
 
         p256::ecdsa::VerifyingKey::from_public_key_der(spki)
             .map(|key| Self(Kind::P256(key)))
-            .map_err(|_| InvalidKey(()))
+            .map_err(|_| InvalidKey::new())
     }
 
     /// A P-256 key as a JSON Web Key: `kty` is `EC`, `crv` is `P-256`, and `alg`, if any, `ES256`.
@@ -118,12 +128,12 @@ impl VerifyingKey {
             (bytes.len() == 32).then_some(bytes)
         };
         let (true, Some(x), Some(y)) = (fits, coordinate("x"), coordinate("y")) else {
-            return Err(InvalidKey(()));
+            return Err(InvalidKey::new());
         };
         let point = [&[4], x.as_slice(), &y].concat();
         p256::ecdsa::VerifyingKey::from_sec1_bytes(&point)
             .map(|key| Self(Kind::P256(key)))
-            .map_err(|_| InvalidKey(()))
+            .map_err(|_| InvalidKey::new())
     }
 
     /// Verifies a signature of r and s, 32 bytes each, over what has this SHA-256.
@@ -156,20 +166,6 @@ impl fmt::Debug for VerifyingKey {
             Kind::P256(_) => "VerifyingKey(P-256)",
             #[cfg(feature = "rsa")]
             Kind::Rsa(_) => "VerifyingKey(RSA)",
-            #[cfg(not(any(feature = "p256", feature = "rsa")))]
-            Kind::None => "VerifyingKey",
         })
     }
 }
-
-/// What was given is no public key of a kind that is built in.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct InvalidKey(());
-
-impl fmt::Display for InvalidKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a public key of a known kind")
-    }
-}
-
-impl Error for InvalidKey {}

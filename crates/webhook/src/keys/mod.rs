@@ -1,12 +1,10 @@
 //! Public keys that a delivery names, and where they come from.
 
-#[cfg(any(feature = "p256", feature = "rsa"))]
 mod cache;
 #[cfg(feature = "rsa")]
 mod certificates;
 #[cfg(feature = "rsa")]
 mod der;
-#[cfg(any(feature = "p256", feature = "rsa"))]
 mod fetch;
 mod key;
 #[cfg(feature = "p256")]
@@ -17,13 +15,12 @@ mod source;
 pub use self::certificates::CertificateSource;
 #[cfg(feature = "rsa")]
 pub(crate) use self::certificates::{is_paypal_certificate, is_sns_certificate, is_sns_host};
-#[cfg(any(feature = "p256", feature = "rsa"))]
 pub use self::fetch::KeyClient;
 #[cfg(feature = "rsa")]
 pub(crate) use self::key::RsaAlgorithm;
 #[cfg(feature = "p256")]
 pub use self::plaid::PlaidKeys;
 pub use self::{
-    key::{InvalidKey, VerifyingKey},
+    key::VerifyingKey,
     source::{KeyError, KeyFuture, StaticKeys, VerifyingKeySource},
 };

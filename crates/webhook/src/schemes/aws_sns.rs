@@ -47,14 +47,6 @@ pub fn aws_sns<T: Into<String>>(
     if topics.iter().all(String::is_empty) {
         return Err(NoTopics(()));
     }
-    const FIELDS: &[&str] = &[
-        "Message",
-        "MessageId",
-        "Subject",
-        "Timestamp",
-        "TopicArn",
-        "Type",
-    ];
     Ok(SnsScheme {
         topics,
         keys: Arc::new(keys),
@@ -66,6 +58,15 @@ pub fn aws_sns<T: Into<String>>(
         },
     })
 }
+
+const FIELDS: &[&str] = &[
+    "Message",
+    "MessageId",
+    "Subject",
+    "Timestamp",
+    "TopicArn",
+    "Type",
+];
 
 /// AWS SNS cannot be verified without the topics that may send.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -138,6 +139,7 @@ struct Case {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
+#[allow(clippy::struct_field_names, reason = "the names are those of SNS")]
 struct Message {
     #[serde(rename = "Type")]
     kind: String,
