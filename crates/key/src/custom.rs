@@ -31,6 +31,7 @@ impl ProfileBuilder {
             retention,
             stores,
             in_flight: Cow::Borrowed(&[]),
+            in_flight_waits: false,
             mismatch: Cow::Borrowed(&[]),
             unexecuted: Cow::Borrowed(&[]),
             replay: None,

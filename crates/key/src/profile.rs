@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Extensions, Method, StatusCode};
 
 use crate::{Charset, DerivationSecret, IdempotencyKey, Misfit, ProfileBuilder, syntax};
@@ -68,6 +68,8 @@ pub(crate) struct Promise {
     pub(crate) retention: Duration,
     pub(crate) stores: Stores,
     pub(crate) in_flight: Cow<'static, [StatusCode]>,
+    /// An answer "in flight" says how long to wait; the same status without that is final.
+    pub(crate) in_flight_waits: bool,
     pub(crate) mismatch: Cow<'static, [StatusCode]>,
     pub(crate) unexecuted: Cow<'static, [StatusCode]>,
     pub(crate) replay: Option<(HeaderName, Cow<'static, str>)>,
@@ -163,6 +165,13 @@ impl Profile {
     #[must_use]
     pub fn is_in_flight(&self, status: StatusCode) -> bool {
         self.promise().in_flight.contains(&status)
+    }
+
+    /// As [`is_in_flight`](Self::is_in_flight), for a response: [`buttress`](Self::buttress) answers
+    /// its status with `Retry-After` while the request runs, and without once nobody runs it.
+    pub(crate) fn tells_in_flight(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+        self.is_in_flight(status)
+            && (!self.promise().in_flight_waits || headers.contains_key(RETRY_AFTER))
     }
 
     /// Does a key that was used with another body get this status? Other faults may get it too.

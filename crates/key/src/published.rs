@@ -208,13 +208,15 @@ impl Profile {
 
     /// A service that runs Buttress's own inbound side, with its defaults.
     ///
-    /// POST and PATCH; 1 to 255 visible ASCII characters; 24 hours; 409 while the first request
-    /// runs; 422 for another body; stored answers come with `Idempotent-Replayed: true`. No status
-    /// certifies that nothing ran, for a handler may answer with any.
+    /// POST and PATCH; 1 to 255 visible ASCII characters; 24 hours; 409 with `Retry-After` while
+    /// the first request runs; 422 for another body; stored answers come with
+    /// `Idempotent-Replayed: true`. A 409 without `Retry-After` is final: the outcome is unknown, or
+    /// the handler said so. No status certifies that nothing ran, for a handler may answer with any.
     #[must_use]
     pub const fn buttress() -> Self {
         static PROMISE: Promise = Terms {
             in_flight: &[StatusCode::CONFLICT],
+            in_flight_waits: true,
             mismatch: &[StatusCode::UNPROCESSABLE_ENTITY],
             replay: true,
             name: "buttress",
@@ -242,6 +244,7 @@ struct Terms {
     retention_s: u64,
     stores: Stores,
     in_flight: &'static [StatusCode],
+    in_flight_waits: bool,
     mismatch: &'static [StatusCode],
     unexecuted: &'static [StatusCode],
     replay: bool,
@@ -259,6 +262,7 @@ const LEAST: Terms = Terms {
     retention_s: 0,
     stores: Stores::SuccessOnly,
     in_flight: &[],
+    in_flight_waits: false,
     mismatch: &[],
     unexecuted: &[],
     replay: false,
@@ -280,6 +284,7 @@ impl Terms {
             retention: Duration::from_secs(self.retention_s),
             stores: self.stores,
             in_flight: Cow::Borrowed(self.in_flight),
+            in_flight_waits: self.in_flight_waits,
             mismatch: Cow::Borrowed(self.mismatch),
             unexecuted: Cow::Borrowed(self.unexecuted),
             replay: if self.replay {

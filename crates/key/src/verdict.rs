@@ -24,7 +24,7 @@ impl<B> Classify<Response<B>> for Profile {
         if self.is_replay(response.headers()) {
             return Some(Verdict::rejected("replayed").with_health(Health::Neutral));
         }
-        if self.is_in_flight(status) {
+        if self.tells_in_flight(status, response.headers()) {
             let mut verdict = HttpClassifier.classify(outcome)?;
             verdict.class = Class::Transient;
             verdict.health = Health::Neutral;

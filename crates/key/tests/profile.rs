@@ -197,12 +197,7 @@ fn a_request_with_its_key_in_the_body_is_known_by_its_mark_alone() {
 
 #[test]
 fn a_key_in_flight_is_transient_and_says_nothing_about_health() {
-    for profile in [
-        Profile::stripe_v1(),
-        Profile::stripe_v2(),
-        Profile::ietf(),
-        Profile::buttress(),
-    ] {
+    for profile in [Profile::stripe_v1(), Profile::stripe_v2(), Profile::ietf()] {
         let verdict = judge(&profile, 409, &[]).unwrap();
         assert_eq!(verdict.class, Class::Transient);
         assert_eq!(verdict.health, Health::Neutral);
@@ -211,6 +206,20 @@ fn a_key_in_flight_is_transient_and_says_nothing_about_health() {
         assert!(!verdict.veto);
     }
     assert_eq!(judge(&Profile::adyen(), 409, &[]), None);
+}
+
+#[test]
+fn our_own_inbound_side_is_in_flight_only_while_it_says_how_long_to_wait() {
+    let verdict = judge(&Profile::buttress(), 409, &[("retry-after", "1")]).unwrap();
+    assert_eq!(verdict.class, Class::Transient);
+    assert_eq!(verdict.health, Health::Neutral);
+    assert_eq!(verdict.retry_after, Some(Duration::from_secs(1)));
+
+    // The outcome is unknown: nobody runs it, and no wait changes that.
+    assert_eq!(judge(&Profile::buttress(), 409, &[]), None);
+    let marked = [("retry-after", "1"), ("idempotent-replayed", "true")];
+    let verdict = judge(&Profile::buttress(), 409, &marked).unwrap();
+    assert_eq!(verdict.class, Class::Permanent);
 }
 
 #[test]
