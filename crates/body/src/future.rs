@@ -4,7 +4,6 @@ use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -58,26 +57,31 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        loop {
-            match this.state.as_mut().project() {
-                StateProj::Calling { call } => {
-                    let response = ready!(call.poll(cx)).map_err(Into::into)?;
-                    this.state.set(State::Reading {
-                        response: Some(response),
-                        gather: Gather::default(),
-                    });
+        match this.state.as_mut().project() {
+            StateProj::Calling { call } => {
+                let mut response = ready!(call.poll(cx)).map_err(Into::into)?;
+                let mut gather = Gather::default();
+                // A body that has come with its head never moves into the state.
+                match gather.poll(Pin::new(response.body_mut()), *this.cap, cx) {
+                    Poll::Ready(end) => Poll::Ready(finish(response, gather, end)),
+                    Poll::Pending => {
+                        this.state.set(State::Reading {
+                            response: Some(response),
+                            gather,
+                        });
+                        Poll::Pending
+                    }
                 }
-                StateProj::Reading { response, gather } => {
-                    let Some(reading) = response.as_mut() else {
-                        return Poll::Pending;
-                    };
-                    let body = Pin::new(reading.body_mut());
-                    let end = ready!(gather.poll(body, *this.cap, cx));
-                    let read = mem::take(gather).into_bytes();
-                    return response.take().map_or(Poll::Pending, |response| {
-                        Poll::Ready(finish(response, read, end))
-                    });
-                }
+            }
+            StateProj::Reading { response, gather } => {
+                let Some(reading) = response.as_mut() else {
+                    return Poll::Pending;
+                };
+                let end = ready!(gather.poll(Pin::new(reading.body_mut()), *this.cap, cx));
+                let gather = mem::take(gather);
+                response.take().map_or(Poll::Pending, |response| {
+                    Poll::Ready(finish(response, gather, end))
+                })
             }
         }
     }
@@ -86,22 +90,18 @@ where
 /// The response with what was read of its body, or what went wrong there.
 fn finish<B>(
     response: Response<B>,
-    read: Bytes,
+    gather: Gather,
     end: Result<Option<HeaderMap>, Stop<B::Error>>,
 ) -> Result<Response<Collected>, BoxError>
 where
     B: Body + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
+    let bytes = gather.into_bytes();
     match end {
-        Ok(trailers) => Ok(response.map(|_| {
-            Collected::from(Whole {
-                bytes: read,
-                trailers,
-            })
-        })),
+        Ok(trailers) => Ok(response.map(|_| Whole { bytes, trailers }.into())),
         Err(Stop::Failed(error)) => Err(error.into()),
-        Err(Stop::Over(next)) => Ok(response.map(|rest| Collected::stream([read, next], rest))),
+        Err(Stop::Over(next)) => Ok(response.map(|rest| Collected::stream([bytes, next], rest))),
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) struct Gather {
     /// The only frame so far, not copied.
     single: Bytes,
     /// All frames, once there are two.
-    joined: BytesMut,
+    joined: Option<BytesMut>,
 }
 
 /// Why a body did not become whole.
@@ -59,15 +59,13 @@ impl Gather {
     }
 
     pub(crate) fn into_bytes(self) -> Bytes {
-        if self.joined.is_empty() {
-            self.single
-        } else {
-            self.joined.freeze()
-        }
+        self.joined.map_or(self.single, BytesMut::freeze)
     }
 
     fn len(&self) -> usize {
-        self.single.len() + self.joined.len()
+        self.joined
+            .as_ref()
+            .map_or(self.single.len(), BytesMut::len)
     }
 
     /// Adds a frame of a body that promised `promised` bytes from this frame on.
@@ -76,12 +74,13 @@ impl Gather {
             self.single = data;
             return;
         }
-        if self.joined.is_empty() {
-            let single = std::mem::take(&mut self.single);
-            self.joined.reserve(single.len() + promised.max(data.len()));
-            self.joined.extend_from_slice(&single);
-        }
-        self.joined.extend_from_slice(&data);
+        let single = &self.single;
+        let joined = self.joined.get_or_insert_with(|| {
+            let mut joined = BytesMut::with_capacity(single.len() + promised.max(data.len()));
+            joined.extend_from_slice(single);
+            joined
+        });
+        joined.extend_from_slice(&data);
     }
 }
 
