@@ -207,7 +207,8 @@ mod tests {
             Decision::Stop(Reason::Unsafe)
         );
         let in_flight = Verdict::transient("key_in_flight").with_health(Health::Neutral);
-        assert_eq!(ask(&facts(in_flight)), Decision::Retry(SECOND));
+        let unasked = TERMS.decide(&facts(in_flight), &|| 0, || panic!("asked to pay"));
+        assert_eq!(unasked, Decision::Retry(SECOND));
         // Throttled is not the same as in flight, whatever its health.
         let throttled = Verdict::throttled("429").with_health(Health::Neutral);
         assert_eq!(ask(&facts(throttled)), Decision::Stop(Reason::Budget));

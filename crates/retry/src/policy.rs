@@ -157,7 +157,6 @@ impl<C> Policy<C> {
             && status.is_client_error()
             && (profile.is_replay(response.headers())
                 || !(precedes_execution(status)
-                    || profile.is_in_flight(status)
                     || profile.is_mismatch(status)
                     || profile.certifies_unexecuted(status)))
     }

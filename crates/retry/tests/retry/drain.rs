@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -165,14 +166,23 @@ async fn reading_never_prolongs_the_wait() {
 
 #[test]
 fn without_a_wait_no_timer_is_made_and_what_is_at_hand_is_read() {
-    // Outside a runtime a timer would panic.
-    let log = Arc::<Mutex<Vec<LetGo>>>::default();
+    assert_eq!(read_at_hand(Bytes::from_static(b"x"), 3), 3);
+}
+
+/// Rejects a response with so many frames, all of them ready, and retries it without any wait.
+/// Outside a runtime, where a timer would panic. How many of the frames were asked for.
+fn read_at_hand(frame: Bytes, frames: usize) -> usize {
+    let read = Arc::default();
     let mut calls = 0;
     let peer = {
-        let log = Arc::clone(&log);
+        let read = Arc::clone(&read);
         service_fn(move |_: Request<ReplayBody<crate::peer::Body>>| {
             calls += 1;
-            let mut response = Response::new(crate::drain::AtHand(Arc::clone(&log), 3));
+            let mut response = Response::new(AtHand {
+                frame: frame.clone(),
+                frames,
+                read: Arc::clone(&read),
+            });
             if calls == 1 {
                 *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
             }
@@ -182,33 +192,28 @@ fn without_a_wait_no_timer_is_made_and_what_is_at_hand_is_read() {
     let layer = RetryLayer::new().backoff(Backoff::constant(Duration::ZERO));
     let mut call = tokio_test::task::spawn(layer.layer(peer).oneshot(get()));
     assert!(call.poll().is_ready());
-    assert_eq!(log.lock().unwrap()[0].read, 3);
+    read.load(Ordering::Relaxed)
 }
 
-/// A body of so many frames, all of them ready.
-struct AtHand(Arc<Mutex<Vec<LetGo>>>, usize);
+/// A body whose frames are all ready.
+struct AtHand {
+    frame: Bytes,
+    frames: usize,
+    read: Arc<AtomicUsize>,
+}
 
 impl Body for AtHand {
     type Data = Bytes;
     type Error = Infallible;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         _cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.1 == 0 {
+        if self.read.load(Ordering::Relaxed) == self.frames {
             return Poll::Ready(None);
         }
-        self.1 -= 1;
-        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"x")))))
-    }
-}
-
-impl Drop for AtHand {
-    fn drop(&mut self) {
-        self.0.lock().unwrap().push(LetGo {
-            at: Instant::now(),
-            read: 3 - self.1,
-        });
+        self.read.fetch_add(1, Ordering::Relaxed);
+        Poll::Ready(Some(Ok(Frame::data(self.frame.clone()))))
     }
 }

@@ -1,15 +1,19 @@
 //! What is known about an operation's effect when it has ended.
 
+use std::time::Duration;
+
 use buttress_backoff::Backoff;
 use buttress_classify::{Sent, Verdict};
-use buttress_key::Profile;
+use buttress_key::{Profile, Stores};
 use buttress_retry::{Attempts, Outcome, RetryLayer};
-use http::Method;
+use http::{Method, StatusCode};
 
-use crate::peer::{Answer, Peer, get, keyed, open, refused, request, reset, send, status, story};
+use crate::peer::{
+    Answer, Peer, get, keyed, open, refused, request, reset, send, status, story, successes_alone,
+};
 
 async fn told<const N: usize>(profile: bool, script: [Answer; N]) -> Attempts {
-    let layer = RetryLayer::new().backoff(Backoff::constant(std::time::Duration::ZERO));
+    let layer = RetryLayer::new().backoff(Backoff::constant(Duration::ZERO));
     let (layer, request) = if profile {
         (layer.profile(Profile::stripe_v1()), keyed())
     } else {
@@ -81,6 +85,36 @@ async fn an_answer_that_the_profile_keeps_speaks_for_all_attempts_under_the_key(
     let replayed = status(404).with("idempotent-replayed", "true");
     let replayed = told(true, [reset(), replayed]).await;
     assert_eq!(replayed.outcome, Outcome::Definite);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_certificate_speaks_for_its_own_attempt_alone() {
+    let certain = Profile::custom(
+        "certain",
+        http::HeaderName::from_static("idempotency-key"),
+        Stores::Executed,
+        Duration::from_secs(3600),
+    )
+    .unexecuted([StatusCode::UNPROCESSABLE_ENTITY])
+    .build()
+    .unwrap();
+    let layer = RetryLayer::new().profile(certain);
+    let outcome = async |script: [Answer; 2]| {
+        let answered = send(&layer, &Peer::new(script), keyed()).await;
+        story(&answered).unwrap().outcome
+    };
+    assert_eq!(
+        outcome([refused(), status(422)]).await,
+        Outcome::NotExecuted
+    );
+    assert_eq!(outcome([reset(), status(422)]).await, Outcome::Unknown);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_provider_of_successes_alone_refuses_is_not_kept() {
+    let layer = RetryLayer::new().profile(successes_alone());
+    let answered = send(&layer, &Peer::new([reset(), status(402)]), keyed()).await;
+    assert_eq!(story(&answered).unwrap().outcome, Outcome::Unknown);
 }
 
 #[tokio::test(start_paused = true)]

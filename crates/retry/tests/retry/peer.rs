@@ -6,11 +6,13 @@ use std::fmt;
 use std::future::{Ready, ready};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use buttress_classify::{BoxError, Classify, Opinion, Verdict};
+use buttress_key::{Profile, Stores};
 use buttress_retry::{Attempt, Attempts, RetryLayer};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tokio::time::Instant;
 use tower::{Layer, Service, ServiceExt};
@@ -61,7 +63,7 @@ impl Peer {
     }
 
     /// The waits between the calls.
-    pub(crate) fn waits(&self) -> Vec<std::time::Duration> {
+    pub(crate) fn waits(&self) -> Vec<Duration> {
         let seen = self.seen();
         seen.windows(2)
             .map(|pair| pair[1].at.duration_since(pair[0].at))
@@ -190,6 +192,18 @@ pub(crate) fn keyed() -> Request<Body> {
         .headers_mut()
         .insert("idempotency-key", "k-1".parse().unwrap());
     request
+}
+
+/// A provider that keeps successes alone under a key.
+pub(crate) fn successes_alone() -> Profile {
+    Profile::custom(
+        "successes",
+        HeaderName::from_static("idempotency-key"),
+        Stores::SuccessOnly,
+        Duration::from_secs(3600),
+    )
+    .build()
+    .unwrap()
 }
 
 /// Sends one request through the layer to the peer.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use buttress_backoff::Backoff;
-use buttress_body::ReplayBody;
+use buttress_backoff::{Backoff, Jitter};
+use buttress_body::{ReplayBody, Superseded};
 use buttress_retry::{Attempts, Reason, RetryLayer};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -133,4 +133,47 @@ async fn a_stream_answered_before_it_passed_the_cap_is_repeated() {
     let (response, lengths) = stream(4, 2, 8).await;
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(lengths, [8, 16]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_was_answered_early_cannot_read_on_while_the_backoff_runs() {
+    let first = Arc::new(std::sync::Mutex::new(None));
+    let lengths = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let peer = {
+        let (first, lengths) = (Arc::clone(&first), Arc::clone(&lengths));
+        service_fn(move |request: Request<ReplayBody<_>>| {
+            let (first, lengths) = (Arc::clone(&first), Arc::clone(&lengths));
+            async move {
+                let mut body = request.into_body();
+                let mut response = Response::new(Full::<Bytes>::default());
+                if first.lock().unwrap().is_none() {
+                    // Answered after the first frame; the connection holds on to the body.
+                    body.frame().await.unwrap().unwrap();
+                    *first.lock().unwrap() = Some(body);
+                    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+                } else {
+                    let whole = body.collect().await.unwrap().to_bytes();
+                    lengths.lock().unwrap().push(whole.len());
+                }
+                Ok::<_, Infallible>(response)
+            }
+        })
+    };
+    let frames = (0..4).map(|_| Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"four"))));
+    let body = StreamBody::new(futures_util::stream::iter(frames));
+    let request = Request::put("/").body(body).unwrap();
+    let layer = RetryLayer::new()
+        .backoff(Backoff::constant(Duration::from_secs(1)).jitter(Jitter::None))
+        .replay_cap(8);
+    let mut call = tokio_test::task::spawn(layer.layer(peer).oneshot(request));
+    tokio_test::assert_pending!(call.poll());
+
+    let mut held = first.lock().unwrap().take().unwrap();
+    let error = held.frame().await.unwrap().unwrap_err();
+    assert!(error.downcast_ref::<Superseded>().is_some(), "{error}");
+    *first.lock().unwrap() = Some(held);
+
+    let response = call.await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(*lengths.lock().unwrap(), [16]);
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::peer::{
     Answer, Failure, Peer, code, get, keyed, open, post, refused, request, reset, send, status,
-    story,
+    story, successes_alone,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -144,6 +144,32 @@ async fn a_declared_profile_unlocks_what_carries_its_key_on_a_covered_method() {
     let mut patch = keyed();
     *patch.method_mut() = Method::PATCH;
     assert_eq!(outcome_of(&layer, patch, script()).await.0, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_of_successes_alone_is_not_asked_again_after_a_5xx() {
+    let layer = exact().profile(successes_alone());
+    let after = async |answer| outcome_of(&layer, keyed(), [answer]).await;
+    assert_eq!(after(status(500)).await, (1, Some(Reason::Unsafe)));
+    assert_eq!(after(status(503)).await, (1, Some(Reason::Unsafe)));
+    assert_eq!(after(status(429)).await, (2, Some(Reason::Success)));
+    assert_eq!(after(reset()).await, (2, Some(Reason::Success)));
+
+    // Safe by its method, it needs no key.
+    let covered = exact()
+        .profile(successes_alone())
+        .safe_when(|head| head.method == Method::POST);
+    assert_eq!(outcome_of(&covered, keyed(), [status(500)]).await.0, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_schedule_may_grow_from_the_wait_before() {
+    let layer = RetryLayer::new()
+        .backoff(Backoff::exponential(SECOND).jitter(Jitter::Decorrelated))
+        .random(|| 1 << 63);
+    let peer = Peer::new([status(503), status(503)]);
+    send(&layer, &peer, get()).await.unwrap();
+    assert_eq!(peer.waits(), [SECOND * 2, Duration::from_millis(3500)]);
 }
 
 #[tokio::test(start_paused = true)]
