@@ -144,10 +144,10 @@ mod counted {
         fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
 
         fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-            let mut name = key.name().to_owned();
-            for label in key.labels() {
-                name += &format!(" {}={}", label.key(), label.value());
-            }
+            let labels = key.labels();
+            let labels = labels.map(|label| format!("{}={}", label.key(), label.value()));
+            let labels = labels.collect::<Vec<_>>().join(" ");
+            let name = format!("{} {labels}", key.name());
             Counter::from_arc(Arc::new(One(name, self.clone())))
         }
 
