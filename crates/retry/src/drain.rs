@@ -14,6 +14,9 @@ const BYTES: u64 = 64 * 1024;
 /// A body that takes longer than this is not about to end.
 const TIME: Duration = Duration::from_millis(50);
 
+/// Longer waits count as thirty years, for no instant can be much further away.
+const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
+
 pin_project! {
     /// A wait, in whose first part a rejected body is read, so that its connection can be used again.
     pub(crate) struct Wait<RB> {
@@ -29,6 +32,7 @@ pin_project! {
 
 impl<RB: Body> Wait<RB> {
     pub(crate) fn new(now: Instant, delay: Duration, rejected: Option<RB>) -> Self {
+        let delay = delay.min(FAR);
         let rejected = rejected.filter(|body| body.size_hint().lower() <= BYTES);
         let first = match rejected {
             Some(_) => delay.min(TIME),

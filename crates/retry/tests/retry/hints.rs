@@ -63,6 +63,16 @@ async fn a_hint_that_is_too_long_ends_the_operation_at_once_with_the_response() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_hint_without_end_is_waited_for_without_a_panic() {
+    let peer = Peer::new([Answer::Error(
+        Verdict::transient("503").with_retry_after(Some(Duration::MAX)),
+    )]);
+    let layer = RetryLayer::new().max_hint(Duration::MAX);
+    let mut call = tokio_test::task::spawn(send(&layer, &peer, get()));
+    tokio_test::assert_pending!(call.poll());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hint_past_the_deadline_ends_the_operation_at_once() {
     let start = Instant::now();
     let mut request = get();
