@@ -35,6 +35,7 @@ pub(crate) struct Circuit {
 #[repr(align(128))]
 pub(crate) struct Anchor {
     core: Arc<Core>,
+    lane: Arc<Lane>,
     pub(crate) slot: usize,
     /// Successes are counted: there is a window.
     counts: bool,
@@ -59,7 +60,7 @@ pub(crate) struct Core {
     clock: Clock,
     random: Arc<dyn Random + Send + Sync>,
     audience: Audience,
-    lanes: Box<[Lane]>,
+    lanes: Box<[Arc<Lane>]>,
     anchors: OnceLock<Box<[Weak<Anchor>]>>,
     inside: Mutex<Inside>,
 }
@@ -110,10 +111,12 @@ impl Circuit {
         audience: Audience,
         lanes: usize,
     ) -> Self {
-        let lane = |_| Lane {
-            members: Members::default(),
-            tally: Tally::new(&settings),
-            refused: AtomicU64::new(0),
+        let lane = |_| {
+            Arc::new(Lane {
+                members: Members::default(),
+                tally: Tally::new(&settings),
+                refused: AtomicU64::new(0),
+            })
         };
         let core = Arc::new(Core {
             status: Status::new(settings.shadow),
@@ -135,6 +138,7 @@ impl Circuit {
         let anchors: Vec<_> = (0..lanes)
             .map(|slot| {
                 Arc::new(Anchor {
+                    lane: Arc::clone(&core.lanes[slot]),
                     slot,
                     counts: core.settings.tick.is_some() || core.settings.count_window.is_some(),
                     timed: core.settings.slow.is_some(),
@@ -162,13 +166,13 @@ impl Circuit {
         )
     }
 
+    #[inline]
     fn sit(anchor: Arc<Anchor>, home: usize) -> Self {
-        anchor.lane().members.enter();
+        anchor.lane.members.enter();
         Self { anchor, home }
     }
 
     /// A seat on the lane of thread number `home`.
-    #[inline]
     pub(crate) fn at(&self, home: usize) -> Self {
         let slot = self.core().slot_of(home);
         let there = if slot == self.anchor.slot {
@@ -185,15 +189,15 @@ impl Circuit {
     /// Moves to the lane of the thread that it runs on, if it is not there.
     #[inline]
     pub(crate) fn settle_here(&mut self) {
-        let here = thread_slot();
-        if here != self.home {
-            self.move_to(here);
+        // A thread without a number is nobody's home.
+        if SLOT.get() != self.home {
+            self.move_here();
         }
     }
 
     #[cold]
-    fn move_to(&mut self, home: usize) {
-        *self = self.at(home);
+    fn move_here(&mut self) {
+        *self = self.at(thread_slot());
     }
 
     #[inline]
@@ -216,14 +220,18 @@ impl Circuit {
 impl Clone for Circuit {
     #[inline]
     fn clone(&self) -> Self {
-        self.at(thread_slot())
+        if SLOT.get() == self.home {
+            Self::sit(Arc::clone(&self.anchor), self.home)
+        } else {
+            self.at(thread_slot())
+        }
     }
 }
 
 impl Drop for Circuit {
     #[inline]
     fn drop(&mut self) {
-        if self.anchor.lane().members.leave() {
+        if self.anchor.lane.members.leave() {
             self.core().free_if_deserted();
         }
     }
@@ -233,11 +241,6 @@ impl Anchor {
     #[inline]
     pub(crate) fn core(&self) -> &Core {
         &self.core
-    }
-
-    #[inline]
-    fn lane(&self) -> &Lane {
-        &self.core.lanes[self.slot]
     }
 
     /// Asks for the right to make a call.
@@ -268,7 +271,7 @@ impl Anchor {
         };
         match answer {
             Err(refusal) => {
-                self.lane().refused.fetch_add(1, Ordering::Relaxed);
+                self.lane.refused.fetch_add(1, Ordering::Relaxed);
                 let shadow = core.status.is_shadow();
                 telemetry::refused(&core.name, shadow);
                 if shadow {
@@ -282,18 +285,17 @@ impl Anchor {
 
     /// Settles a call that succeeded and was not slow.
     #[inline]
-    pub(crate) fn succeed(self: &Arc<Self>, pass: Pass, now: impl Fn() -> Moment) {
-        let core = &*self.core;
-        let counted = pass.generation().is_some_and(|generation| {
-            if self.counts {
-                let tally = &self.lane().tally;
-                tally.succeed(&core.status, generation, &now)
-            } else {
-                core.status.is_calm(generation)
-            }
-        });
-        if !counted {
-            self.record(pass, Outcome::new(Health::Good), now());
+    pub(crate) fn succeed(self: &Arc<Self>, pass: Pass) {
+        if self.counts || !self.core.status.is_calm_for(pass) {
+            self.count_success(pass);
+        }
+    }
+
+    #[inline(never)]
+    fn count_success(self: &Arc<Self>, pass: Pass) {
+        let (status, clock) = (&self.core.status, &self.core.clock);
+        if !self.lane.tally.succeed(status, pass, || clock.now()) {
+            self.record(pass, Outcome::new(Health::Good), clock.now());
         }
     }
 
@@ -447,7 +449,7 @@ impl Core {
         let now = self.clock.now();
         let mut inside = lock(&self.inside);
         self.count_successes(&mut inside.machine, now);
-        let refused = |lane: &Lane| lane.refused.load(Ordering::Relaxed);
+        let refused = |lane: &Arc<Lane>| lane.refused.load(Ordering::Relaxed);
         let refused = self.lanes.iter().map(refused).sum();
         let shadow = self.status.is_shadow();
         Snapshot::of(&self.name, shadow, &inside.machine, refused, now)

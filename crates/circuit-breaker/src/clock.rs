@@ -2,8 +2,6 @@
 use tokio::time::Instant;
 
 use crate::moment::Moment;
-#[cfg(not(loom))]
-use crate::moment::nanos;
 
 /// Tokio's clock, counted from the circuit's beginning.
 #[derive(Debug)]
@@ -23,7 +21,9 @@ impl Clock {
     #[inline]
     pub(crate) fn now(&self) -> Moment {
         let elapsed = Instant::now().saturating_duration_since(self.origin);
-        Moment::from_nanos(nanos(elapsed))
+        // In 64 bits, which last for 584 years: twice as fast as the general conversion.
+        let nanos = elapsed.as_secs() * 1_000_000_000 + u64::from(elapsed.subsec_nanos());
+        Moment::from_nanos(nanos)
     }
 }
 

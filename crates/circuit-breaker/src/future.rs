@@ -3,12 +3,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use buttress_classify::{BoxError, Classify, DynError};
+use buttress_classify::{BoxError, Classify};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::judge::judge;
-use crate::permit::{Permit, Watch};
+use crate::permit::Permit;
 
 pin_project! {
     /// The future of a call through a circuit breaker.
@@ -23,8 +23,7 @@ pin_project! {
         #[pin]
         state: State<S, Req, S::Future>,
         classifier: C,
-        // After `state`, so that the call is dropped before its permit says so.
-        permit: Option<Permit>,
+        permit: Permit,
     }
 }
 
@@ -33,11 +32,9 @@ pin_project! {
     enum State<S, Req, F> {
         // The inner service is at work.
         Calling { #[pin] response: F },
-        // The inner service must become ready first; boxed, for it is rare and would make every
-        // future large.
-        Readying { service: Box<S>, request: Option<Box<Req>> },
-        // There is no call: the circuit is open, or the inner service broke.
-        Failed { error: Option<BoxError> },
+        // The inner service must become ready first, or the call has failed already. Boxed, for it
+        // is rare and would make every future large.
+        Waiting { call: Option<Result<Box<(S, Req)>, BoxError>> },
     }
 }
 
@@ -46,11 +43,7 @@ where
     S: Service<Req>,
 {
     #[inline]
-    pub(crate) const fn calling(
-        response: S::Future,
-        classifier: C,
-        permit: Option<Permit>,
-    ) -> Self {
+    pub(crate) const fn calling(response: S::Future, classifier: C, permit: Permit) -> Self {
         Self {
             state: State::Calling { response },
             classifier,
@@ -58,27 +51,22 @@ where
         }
     }
 
-    pub(crate) fn readying(
-        service: S,
-        request: Req,
-        classifier: C,
-        permit: Option<Permit>,
-    ) -> Self {
+    pub(crate) fn readying(service: S, request: Req, classifier: C, permit: Permit) -> Self {
+        let call = Some(Ok(Box::new((service, request))));
         Self {
-            state: State::Readying {
-                service: Box::new(service),
-                request: Some(Box::new(request)),
-            },
+            state: State::Waiting { call },
             classifier,
             permit,
         }
     }
 
-    pub(crate) const fn failed(error: BoxError, classifier: C) -> Self {
+    pub(crate) const fn failed(error: BoxError, classifier: C, permit: Permit) -> Self {
         Self {
-            state: State::Failed { error: Some(error) },
+            state: State::Waiting {
+                call: Some(Err(error)),
+            },
             classifier,
-            permit: None,
+            permit,
         }
     }
 }
@@ -92,29 +80,28 @@ where
     type Output = Result<S::Response, BoxError>;
 
     #[inline(always)]
-    #[allow(
-        clippy::inline_always,
-        reason = "a sixth of what a call through the layer costs"
-    )]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if !matches!(*this.state, State::Calling { .. })
-            && let Some(result) = begin(this.state.as_mut(), this.permit, this.classifier, cx)
-        {
-            return result.map(Err);
+        if matches!(*this.state, State::Waiting { .. }) {
+            let begun = begin(this.state.as_mut(), this.permit, this.classifier, cx);
+            match begun {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
         }
         match this.state.project() {
             StateProj::Calling { response } => go_on(response, this.permit, this.classifier, cx),
-            _ => Poll::Pending,
+            StateProj::Waiting { .. } => Poll::Pending,
         }
     }
 }
 
 /// The inner call, under way.
-#[inline]
+#[inline(always)]
 fn go_on<F, Res, E, C>(
     response: Pin<&mut F>,
-    permit: &mut Option<Permit>,
+    permit: &mut Permit,
     classifier: &C,
     cx: &mut Context<'_>,
 ) -> Poll<Result<Res, BoxError>>
@@ -123,87 +110,60 @@ where
     E: Into<BoxError>,
     C: Classify<Res>,
 {
-    let watching = watch(permit);
+    let watch = permit.watch();
     let polled = response.poll(cx).map_err(Into::into);
-    end(watching);
+    watch.end();
     match &polled {
-        Poll::Ready(Ok(response)) => settle(permit, classifier, Ok(response)),
-        Poll::Ready(Err(error)) => settle(permit, classifier, Err(&**error)),
-        Poll::Pending => permit.iter_mut().for_each(Permit::wait),
+        Poll::Ready(Ok(response)) => permit.settle(judge(classifier, Ok(response))),
+        Poll::Ready(Err(error)) => permit.settle(judge(classifier, Err(&**error))),
+        Poll::Pending => permit.wait(),
     }
     polled
 }
 
-/// What comes before the inner call, if anything does; none once that call has begun.
+/// What comes before the inner call: its readiness, or the reason why there is none.
 #[cold]
 fn begin<S, Req, C>(
     mut state: Pin<&mut State<S, Req, S::Future>>,
-    permit: &mut Option<Permit>,
+    permit: &mut Permit,
     classifier: &C,
     cx: &mut Context<'_>,
-) -> Option<Poll<BoxError>>
+) -> Poll<Result<(), BoxError>>
 where
     S: Service<Req>,
     S::Error: Into<BoxError>,
     C: Classify<S::Response>,
 {
-    let response = match state.as_mut().project() {
-        StateProj::Calling { .. } => return None,
-        // No error left: polled again after its end.
-        StateProj::Failed { error } => {
-            return Some(error.take().map_or(Poll::Pending, Poll::Ready));
-        }
-        StateProj::Readying { service, request } => {
-            let watching = watch(permit);
-            let readied = service.poll_ready(cx);
-            end(watching);
-            match readied {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => {
-                    let error = error.into();
-                    settle(permit, classifier, Err(&*error));
-                    *request = None;
-                    return Some(Poll::Ready(error));
-                }
-                Poll::Pending => {
-                    permit.iter_mut().for_each(Permit::wait);
-                    return Some(Poll::Pending);
-                }
-            }
-            // No request left: polled again after its end.
-            let Some(request) = request.take() else {
-                return Some(Poll::Pending);
-            };
-            let watching = watch(permit);
-            let response = service.call(*request);
-            end(watching);
-            response
-        }
+    let StateProj::Waiting { call } = state.as_mut().project() else {
+        return Poll::Ready(Ok(()));
     };
-    state.set(State::Calling { response });
-    None
-}
-
-/// Judges the outcome and tells the circuit.
-#[inline]
-fn settle<Res, C>(permit: &mut Option<Permit>, classifier: &C, outcome: Result<&Res, &DynError>)
-where
-    C: Classify<Res>,
-{
-    if let Some(permit) = permit {
-        permit.settle(judge(classifier, outcome));
-    }
-}
-
-#[inline]
-fn watch(permit: &mut Option<Permit>) -> Option<Watch<'_>> {
-    permit.as_mut().map(Permit::watch)
-}
-
-#[inline]
-fn end(watch: Option<Watch<'_>>) {
-    if let Some(watch) = watch {
-        watch.end();
+    let mut parked = match call.take() {
+        Some(Ok(parked)) => parked,
+        Some(Err(error)) => return Poll::Ready(Err(error)),
+        // Polled again after its end.
+        None => return Poll::Pending,
+    };
+    let watch = permit.watch();
+    let readied = parked.0.poll_ready(cx).map_err(Into::into);
+    watch.end();
+    match readied {
+        Poll::Ready(Ok(())) => {
+            let (mut service, request) = *parked;
+            let watch = permit.watch();
+            let response = service.call(request);
+            watch.end();
+            state.set(State::Calling { response });
+            Poll::Ready(Ok(()))
+        }
+        Poll::Ready(Err(error)) => {
+            permit.settle(judge(classifier, Err(&*error)));
+            Poll::Ready(Err(error))
+        }
+        Poll::Pending => {
+            *call = Some(Ok(parked));
+            permit.wait();
+            Poll::Pending
+        }
     }
 }
 
@@ -214,8 +174,7 @@ where
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
             State::Calling { .. } => "calling",
-            State::Readying { .. } => "readying",
-            State::Failed { .. } => "failed",
+            State::Waiting { .. } => "waiting",
         };
         f.debug_struct("ResponseFuture")
             .field("state", &state)

@@ -6,7 +6,7 @@ use buttress_deadline::Deadline;
 use tower_service::Service;
 
 use crate::circuit::Anchor;
-use crate::permit::{Permit, Watch};
+use crate::permit::{EarlyWatch, Permit};
 use crate::state::{Pass, Refusal};
 use crate::{Open, ResponseFuture};
 
@@ -36,44 +36,28 @@ impl<S> Inner<S> {
     }
 
     /// Calls the service if the circuit lets the call pass.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn call<Req, C>(
         &mut self,
         request: Req,
         classifier: C,
         deadline: Option<Deadline>,
         anchor: &Arc<Anchor>,
+        admitted: Result<Pass, Refusal>,
     ) -> ResponseFuture<S, Req, C>
     where
         S: Service<Req> + Clone,
     {
-        match anchor.admit() {
-            Ok(mut pass) if self.readied => {
+        match admitted {
+            Ok(pass) if self.readied => {
                 self.readied = false;
-                let watch = Watch::over(anchor, &mut pass);
+                let watch = EarlyWatch::new(anchor, pass);
                 let response = self.service.call(request);
-                watch.end();
-                let permit = Permit::new(Arc::clone(anchor), pass, deadline);
-                ResponseFuture::calling(response, classifier, Some(permit))
+                let permit = watch.end(deadline);
+                ResponseFuture::calling(response, classifier, permit)
             }
             Ok(pass) => self.call_unready(request, classifier, deadline, pass, anchor),
             Err(refusal) => self.refuse(classifier, refusal, anchor),
-        }
-    }
-
-    /// Calls the service, and no circuit hears of it.
-    pub(crate) fn call_unwatched<Req, C>(
-        &mut self,
-        request: Req,
-        classifier: C,
-    ) -> ResponseFuture<S, Req, C>
-    where
-        S: Service<Req> + Clone,
-    {
-        if mem::take(&mut self.readied) {
-            ResponseFuture::calling(self.service.call(request), classifier, None)
-        } else {
-            ResponseFuture::readying(self.take(), request, classifier, None)
         }
     }
 
@@ -91,7 +75,7 @@ impl<S> Inner<S> {
         S: Service<Req> + Clone,
     {
         let permit = Permit::new(Arc::clone(anchor), pass, deadline);
-        ResponseFuture::readying(self.take(), request, classifier, Some(permit))
+        ResponseFuture::readying(self.take(), request, classifier, permit)
     }
 
     #[cold]
@@ -110,7 +94,8 @@ impl<S> Inner<S> {
         }
         let name = Arc::clone(anchor.core().name());
         let error = Open::new(name, refusal.retry_after);
-        ResponseFuture::failed(error.into(), classifier)
+        let permit = Permit::new(Arc::clone(anchor), Pass::UNTRACKED, None);
+        ResponseFuture::failed(error.into(), classifier, permit)
     }
 
     /// The service that was polled last; a clone stays.

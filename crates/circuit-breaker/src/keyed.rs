@@ -13,7 +13,9 @@ use crate::circuit::Circuit;
 use crate::inner::Inner;
 use crate::judge::judge;
 use crate::layer::Builder;
+use crate::permit::Permit;
 use crate::registry::Registry;
+use crate::state::Pass;
 use crate::{
     BuildError, CircuitHandles, CircuitKey, HttpDeadline, PerAuthority, ReadDeadline,
     ResponseFuture,
@@ -110,18 +112,22 @@ where
     fn call(&mut self, request: Req) -> Self::Future {
         let layer = &self.layer;
         let classifier = layer.classifier.clone();
-        let anchor = layer.registry.anchor(layer.key.key(&request));
+        let (anchor, watched) = layer.registry.anchor(layer.key.key(&request));
         if let Some(error) = self.unready.take() {
-            if let Some(anchor) = anchor {
+            if watched {
                 anchor.record_unready(judge(&classifier, Err(&*error)));
             }
-            return ResponseFuture::failed(error, classifier);
+            let permit = Permit::new(anchor, Pass::UNTRACKED, None);
+            return ResponseFuture::failed(error, classifier, permit);
         }
-        let Some(anchor) = anchor else {
-            return self.inner.call_unwatched(request, classifier);
-        };
         let deadline = layer.deadline.deadline(&request);
-        self.inner.call(request, classifier, deadline, &anchor)
+        let admitted = if watched {
+            anchor.admit()
+        } else {
+            Ok(Pass::UNTRACKED)
+        };
+        self.inner
+            .call(request, classifier, deadline, &anchor, admitted)
     }
 }
 

@@ -77,7 +77,7 @@ fn run_call(circuit: &Circuit, health: Health) -> bool {
         return false;
     };
     if health == Health::Good {
-        anchor.succeed(pass, now);
+        anchor.succeed(pass);
     } else {
         anchor.record(pass, Outcome::new(health), now());
     }
@@ -122,7 +122,7 @@ fn a_success_from_before_a_reset_counts_for_nothing() {
             let window = other.core().snapshot().time_window.unwrap();
             assert_eq!(window.calls, 0);
         });
-        late.anchor().succeed(pass, now);
+        late.anchor().succeed(pass);
         thread.join().unwrap();
         let snapshot = circuit.core().snapshot();
         assert_eq!(snapshot.time_window.unwrap().calls, 0);

@@ -40,12 +40,11 @@ impl Permit {
     }
 
     /// The call ended.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn settle(&mut self, outcome: Outcome) {
         let pass = self.spend();
         if outcome.health == Health::Good && !self.may_be_slow() {
-            self.anchor
-                .succeed(pass, || self.anchor.core().clock().now());
+            self.anchor.succeed(pass);
         } else {
             self.settle_with_lock(pass, outcome);
         }
@@ -59,7 +58,7 @@ impl Permit {
                 health: Health::Good,
                 slow: false,
                 ..
-            } => self.anchor.succeed(pass, || now),
+            } => self.anchor.succeed(pass),
             Outcome {
                 health: Health::Neutral,
                 ..
@@ -71,10 +70,7 @@ impl Permit {
     /// Stands by while foreign code runs; a panic of it settles the call as a failure.
     #[inline]
     pub(crate) const fn watch(&mut self) -> Watch<'_> {
-        Watch {
-            anchor: &self.anchor,
-            pass: &mut self.pass,
-        }
+        Watch(self)
     }
 
     /// The pass, which is used up by this.
@@ -116,19 +112,10 @@ impl Permit {
     }
 }
 
-/// Dropped, which only a panic does, it settles a call as a failure.
-pub(crate) struct Watch<'a> {
-    anchor: &'a Arc<Anchor>,
-    pass: &'a mut Pass,
-}
+/// Dropped, which only a panic does, it settles its call as a failure.
+pub(crate) struct Watch<'a>(&'a mut Permit);
 
-impl<'a> Watch<'a> {
-    /// The same for a call that has no permit yet.
-    #[inline]
-    pub(crate) const fn over(anchor: &'a Arc<Anchor>, pass: &'a mut Pass) -> Self {
-        Self { anchor, pass }
-    }
-
+impl Watch<'_> {
     /// The foreign code returned.
     #[inline]
     pub(crate) const fn end(self) {
@@ -139,10 +126,42 @@ impl<'a> Watch<'a> {
 impl Drop for Watch<'_> {
     #[cold]
     fn drop(&mut self) {
-        let pass = mem::replace(self.pass, Pass::UNTRACKED);
-        let now = self.anchor.core().clock().now();
-        self.anchor.record(pass, Outcome::new(Health::Bad), now);
+        let pass = self.0.spend();
+        fail(&self.0.anchor, pass);
     }
+}
+
+/// The same for a call that has no permit yet.
+pub(crate) struct EarlyWatch<'a> {
+    anchor: &'a Arc<Anchor>,
+    pass: Pass,
+}
+
+impl<'a> EarlyWatch<'a> {
+    #[inline]
+    pub(crate) const fn new(anchor: &'a Arc<Anchor>, pass: Pass) -> Self {
+        Self { anchor, pass }
+    }
+
+    /// The foreign code returned: the call goes on, with a permit.
+    #[inline]
+    pub(crate) fn end(self, deadline: Option<Deadline>) -> Permit {
+        let permit = Permit::new(Arc::clone(self.anchor), self.pass, deadline);
+        mem::forget(self);
+        permit
+    }
+}
+
+impl Drop for EarlyWatch<'_> {
+    #[cold]
+    fn drop(&mut self) {
+        fail(self.anchor, self.pass);
+    }
+}
+
+#[cold]
+fn fail(anchor: &Arc<Anchor>, pass: Pass) {
+    anchor.record(pass, Outcome::new(Health::Bad), anchor.core().clock().now());
 }
 
 impl Drop for Permit {

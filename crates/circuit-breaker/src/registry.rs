@@ -24,25 +24,27 @@ impl<K: Clone + Eq + Hash> Registry<K> {
         }
     }
 
-    /// The circuit of `key`, made now if it is new; none if there is no room for it.
-    pub(crate) fn anchor(&self, key: K) -> Option<Arc<Anchor>> {
+    /// The circuit of `key`, made now if it is new, and true; where there is no room for it, the
+    /// model, whom nobody need tell anything, and false.
+    pub(crate) fn anchor(&self, key: K) -> (Arc<Anchor>, bool) {
         let mut circuits = self.lock();
         if let Some(circuit) = circuits.touch(&key) {
-            return Some(Arc::clone(circuit.anchor()));
+            return (Arc::clone(circuit.anchor()), true);
         }
         let circuit = self.model.isolated();
         let anchor = Arc::clone(circuit.anchor());
         if circuits.len() < self.max.get() {
             circuits.add(key, circuit);
-            return Some(anchor);
+            return (anchor, true);
         }
         let replaced = circuits.replace_oldest(key, circuit);
         // What is dropped here may wake others, who may come back here.
         drop(circuits);
-        if replaced.is_err() {
-            telemetry::unwatched(self.model.core().name());
+        if replaced.is_ok() {
+            return (anchor, true);
         }
-        replaced.is_ok().then_some(anchor)
+        telemetry::unwatched(self.model.core().name());
+        (Arc::clone(self.model.anchor()), false)
     }
 
     pub(crate) fn isolated(&self) -> Self {

@@ -77,16 +77,14 @@ where
     }
 
     #[inline(always)]
-    #[allow(
-        clippy::inline_always,
-        reason = "a sixth of what a call through the layer costs"
-    )]
     fn call(&mut self, request: Req) -> Self::Future {
         self.circuit.settle_here();
         let deadline = self.deadline.deadline(&request);
         let classifier = self.classifier.clone();
+        let anchor = self.circuit.anchor();
+        let admitted = anchor.admit();
         self.inner
-            .call(request, classifier, deadline, self.circuit.anchor())
+            .call(request, classifier, deadline, anchor, admitted)
     }
 }
 

@@ -17,7 +17,8 @@ pub(crate) struct Pass(u64);
 impl Pass {
     /// Nobody wants to know how it ends.
     pub(crate) const UNTRACKED: Self = Self(u64::MAX);
-    const PROBE: u64 = 1 << 63;
+    /// Set for probes; no generation ever reaches it.
+    const PROBE: u64 = 1 << 60;
 
     /// For a call of this generation: its outcome means nothing to a later one.
     #[inline]
@@ -28,6 +29,12 @@ impl Pass {
     /// For a half-open probe; its serial number is unique among all of the machine's.
     const fn probe(serial: u64) -> Self {
         Self(serial | Self::PROBE)
+    }
+
+    /// The pass in one word; that of an ordinary call is its generation.
+    #[inline]
+    pub(crate) const fn word(self) -> u64 {
+        self.0
     }
 
     /// The generation of an ordinary call.

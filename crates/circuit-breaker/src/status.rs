@@ -2,7 +2,7 @@
 
 use crate::State;
 use crate::moment::Moment;
-use crate::state::Machine;
+use crate::state::{Machine, Pass};
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
 const KIND: u64 = 0b111;
@@ -60,10 +60,11 @@ impl Status {
         (word & KIND <= Gate::Alert as u64).then_some(word >> KIND_BITS)
     }
 
-    /// The circuit is closed, without a worry, and of this generation.
+    /// The circuit is closed, without a worry, and of the generation that issued `pass` to an
+    /// ordinary call.
     #[inline]
-    pub(crate) fn is_calm(&self, generation: u64) -> bool {
-        self.word.load(Ordering::Acquire) == word(generation, Gate::Calm)
+    pub(crate) fn is_calm_for(&self, pass: Pass) -> bool {
+        self.word.load(Ordering::Acquire) == word(pass.word(), Gate::Calm)
     }
 
     pub(crate) fn open_until(&self) -> Moment {

@@ -3,10 +3,10 @@ use std::num::NonZeroU64;
 
 use crate::moment::Moment;
 use crate::settings::Settings;
-use crate::state::Machine;
+use crate::state::{Machine, Pass};
 use crate::status::Status;
 use crate::sync::{AtomicU64, Ordering};
-use crate::window::{BUCKETS, slot};
+use crate::window::BUCKETS;
 
 /// The successes of one thread's calls that the machine has not counted yet.
 ///
@@ -16,7 +16,7 @@ use crate::window::{BUCKETS, slot};
 pub(crate) struct Tally {
     /// Nanoseconds a bucket, where there is a time window.
     tick: Option<NonZeroU64>,
-    buckets: [AtomicU64; BUCKETS],
+    buckets: [AtomicU64; RING],
     counting: bool,
     /// For the count window: the low bits of the generation above the count.
     total: AtomicU64,
@@ -27,6 +27,9 @@ const AGES: i32 = 10;
 const _: () = assert!(BUCKETS == 10, "as many as there are ages");
 
 const TOTAL_BITS: u32 = 40;
+
+/// More buckets than the window has, for this many are found faster.
+const RING: usize = 16;
 
 /// Ticks by which clocks of two threads may differ; what is further ahead has gone round.
 const SKEW: i32 = 1 << 10;
@@ -42,27 +45,26 @@ impl Tally {
         }
     }
 
-    /// Adds one success of `generation`; false where `status` tells another story by now.
+    /// Adds one success, made by `pass`; false where `status` tells another story by now.
     #[inline]
     pub(crate) fn succeed(
         &self,
         status: &Status,
-        generation: u64,
+        pass: Pass,
         now: impl FnOnce() -> Moment,
     ) -> bool {
-        let calm = || status.is_calm(generation);
-        match (self.tick, self.counting) {
-            (Some(tick), false) => self.add(calm, now().nanos() / tick),
-            (None, true) => self.add_to_total(calm),
-            (Some(tick), true) => {
-                // The first word decides: what it took the second takes too, unless both are cleared.
+        let calm = || status.is_calm_for(pass);
+        match self.tick {
+            Some(tick) => {
                 let added = self.add(calm, now().nanos() / tick);
-                if added {
-                    self.add_to_total(|| self.is_total_of(generation));
+                // The first word decides: what it took the second takes too, unless both are cleared.
+                if added && self.counting {
+                    self.add_to_total(|| self.is_total_of(pass));
                 }
                 added
             }
-            (None, false) => calm(),
+            None if self.counting => self.add_to_total(calm),
+            None => calm(),
         }
     }
 
@@ -70,22 +72,22 @@ impl Tally {
     fn add(&self, valid: impl Fn() -> bool, tick: u64) -> bool {
         let label = label(tick);
         swap(&self.buckets[slot(tick)], valid, |seen| {
-            match label.wrapping_sub(high(seen)).cast_signed() {
-                0 if low(seen) < u32::MAX => Some(seen + 1),
-                // Full, or taken over by later calls.
-                ahead if (-SKEW..=0).contains(&ahead) => None,
-                _ => Some(join(label, 1)),
+            if high(seen) == label && low(seen) < u32::MAX {
+                Some(seen + 1)
+            } else {
+                begin(seen, label)
             }
         })
     }
 
+    #[inline(never)]
     fn add_to_total(&self, valid: impl Fn() -> bool) -> bool {
         swap(&self.total, valid, |seen| Some(seen + 1))
     }
 
-    fn is_total_of(&self, generation: u64) -> bool {
+    fn is_total_of(&self, pass: Pass) -> bool {
         let total = self.total.load(Ordering::Acquire);
-        total >> TOTAL_BITS == generation & (u64::MAX >> TOTAL_BITS)
+        total >> TOTAL_BITS == pass.word() & (u64::MAX >> TOTAL_BITS)
     }
 
     /// Hands everything over to `machine`, whose lock the caller holds.
@@ -150,6 +152,13 @@ fn swap(word: &AtomicU64, valid: impl Fn() -> bool, change: impl Fn(u64) -> Opti
     }
 }
 
+/// The word of a bucket at its first success; none if it is full, or taken over by later calls.
+#[cold]
+fn begin(seen: u64, label: u32) -> Option<u64> {
+    let ahead = label.wrapping_sub(high(seen)).cast_signed();
+    (!(-SKEW..=0).contains(&ahead)).then(|| join(label, 1))
+}
+
 /// How many ticks a bucket lies behind `current`; below zero where its writer's clock was ahead.
 const fn age(current: u64, bucket: u64) -> i32 {
     label(current).wrapping_sub(high(bucket)).cast_signed()
@@ -157,6 +166,14 @@ const fn age(current: u64, bucket: u64) -> i32 {
 
 const fn is_recent(age: i32) -> bool {
     -SKEW <= age && age < AGES
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "a remainder of sixteen fits everywhere"
+)]
+const fn slot(tick: u64) -> usize {
+    (tick % RING as u64) as usize
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "the low half is meant")]

@@ -118,7 +118,7 @@ impl TimeWindow {
     clippy::cast_possible_truncation,
     reason = "a remainder of ten fits everywhere"
 )]
-pub(crate) const fn slot(tick: u64) -> usize {
+const fn slot(tick: u64) -> usize {
     (tick % BUCKETS as u64) as usize
 }
 
