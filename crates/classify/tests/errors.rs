@@ -72,10 +72,26 @@ fn each_kind_of_io_error_has_its_verdict() {
     for (kind, verdict) in table {
         assert_eq!(judge(io::Error::from(kind)), verdict, "{kind:?}");
         assert_eq!(
-            judge(wrap(wrap(io::Error::from(kind)))),
-            verdict,
+            judge(wrap(wrap(io::Error::from(kind)))).map(|verdict| verdict.class),
+            verdict.map(|verdict| verdict.class),
             "{kind:?}, wrapped"
         );
+    }
+}
+
+#[test]
+fn a_refusal_beneath_an_unknown_error_proves_nothing_unless_hypers_errors_are_known() {
+    // Without hyper's adapter the wrapper may be hyper's, and the refusal one that came late.
+    let sent = if cfg!(feature = "hyper") {
+        Sent::No
+    } else {
+        Sent::Maybe
+    };
+    for kind in [ErrorKind::ConnectionRefused, ErrorKind::AddrNotAvailable] {
+        let verdict = judge(wrap(io::Error::from(kind))).unwrap();
+        assert_eq!((verdict.reason, verdict.sent), ("connect", sent));
+        let verdict = judge(io::Error::from(kind)).unwrap();
+        assert_eq!((verdict.reason, verdict.sent), ("connect", Sent::No));
     }
 }
 
@@ -148,6 +164,53 @@ async fn a_timeout_of_tokio_was_perhaps_sent() {
         .await
         .unwrap_err();
     assert_eq!(judge(elapsed), Some(Verdict::transient("timeout")));
+}
+
+#[cfg(feature = "h2")]
+#[tokio::test]
+async fn a_refusal_on_an_http2_connection_that_stood_proves_nothing() {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+    struct RefusedLate;
+
+    impl AsyncRead for RefusedLate {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _cx: &mut Context<'_>,
+            _buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Ready(Err(ErrorKind::ConnectionRefused.into()))
+        }
+    }
+
+    impl AsyncWrite for RefusedLate {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _cx: &mut Context<'_>,
+            buf: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(buf.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    let (mut client, connection) = h2::client::handshake(RefusedLate).await.unwrap();
+    let request = http::Request::post("http://localhost/").body(()).unwrap();
+    let (response, _body) = client.send_request(request, true).unwrap();
+    connection.await.unwrap_err();
+    assert_eq!(
+        judge(response.await.unwrap_err()),
+        Some(Verdict::transient("connect"))
+    );
 }
 
 #[cfg(feature = "tower")]

@@ -7,7 +7,7 @@ use crate::{Health, Verdict, find};
 pub(super) fn judge(error: &Cause) -> Option<Verdict> {
     let error = find::<Error>(error)?;
     if let Some(cause) = error.get_io() {
-        return io::judge(cause);
+        return io::lost(cause);
     }
     let Some(reason) = error.reason() else {
         return Some(misused());

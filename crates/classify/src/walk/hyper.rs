@@ -1,14 +1,20 @@
 use hyper::Error;
 
 use super::{Cause, io};
-use crate::{Health, Sent, Verdict, find};
+use crate::{Health, Verdict, find};
+
+/// The request's own body failed, or the request was another fault of its sender.
+pub(super) fn users(cause: &Cause) -> Option<Verdict> {
+    cause
+        .downcast_ref::<Error>()?
+        .is_user()
+        .then_some(Verdict::permanent("user").with_health(Health::Neutral))
+}
 
 /// What hyper itself says; an error of its transport or of HTTP/2 is left to the rules for those.
 pub(super) fn judge(error: &Cause) -> Option<Verdict> {
     let error = find::<Error>(error)?;
-    Some(if error.is_user() {
-        Verdict::permanent("user").with_health(Health::Neutral)
-    } else if error.is_canceled() && !is_of_an_upgrade(error) {
+    Some(if error.is_canceled() && !is_of_an_upgrade(error) {
         // hyper cancels what it still holds: a request of which it wrote even one byte fails with
         // the connection's own error instead.
         Verdict::transient("canceled").unsent()
@@ -26,14 +32,14 @@ pub(super) fn judge(error: &Cause) -> Option<Verdict> {
 }
 
 /// The io error under a connection that stood.
-///
-/// Even "refused" proves nothing here: the kernel reports a late ICMP refusal on a connection that
-/// has long carried the request.
 pub(super) fn connection_lost(error: &Cause) -> Option<Verdict> {
     find::<Error>(error)?;
-    let mut verdict = io::judge(error)?;
-    verdict.sent = Sent::Maybe;
-    Some(verdict)
+    io::lost(error)
+}
+
+/// Whether a response's body failed; hyper has no method that says so.
+pub(super) fn answered(error: &Cause) -> bool {
+    find::<Error>(error).is_some_and(|error| error.to_string().starts_with("error reading a body"))
 }
 
 /// A refused upgrade is a canceled wait for bytes after the response: the request was answered.

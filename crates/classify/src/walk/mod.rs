@@ -17,16 +17,15 @@ mod tower;
 
 use std::error::Error;
 
-use crate::{DynError, Opinion, Verdict, find};
+use crate::{DynError, Opinion, Sent, Verdict, chain};
 
 type Cause = dyn Error + 'static;
 type Rule = fn(&Cause) -> Option<Verdict>;
 
 /// Each rule looks through the whole chain before the next one is asked.
 ///
-/// The caller's own faults go first: the error of a request's body may hold any other error, and
-/// must not be taken for the connection's. What a protocol says goes before the kind of an
-/// [`io::Error`](std::io::Error), which it often wraps.
+/// What a protocol says goes before the kind of an [`io::Error`](std::io::Error), which it often
+/// wraps.
 const RULES: &[Rule] = &[
     #[cfg(feature = "reqwest-0-12")]
     reqwest::v0_12::settled,
@@ -62,15 +61,39 @@ const UNCONNECTED: &[fn(&Cause) -> bool] = &[
     reqwest::v0_13::unconnected,
 ];
 
+/// An error of one of these is of a response whose head is there: the peer did begin, even if it
+/// then says that it did not.
+const ANSWERED: &[fn(&Cause) -> bool] = &[
+    #[cfg(feature = "hyper")]
+    hyper::answered,
+];
+
 /// What `error` means, or nothing if no cause in its chain is known.
 #[cold]
 pub(crate) fn judge(error: &DynError) -> Option<Verdict> {
-    if let Some(opinion) = find::<Opinion>(error) {
-        return Some(opinion.verdict);
+    if let Some(verdict) = chain(error).find_map(own) {
+        return Some(verdict);
     }
-    let verdict = RULES.iter().find_map(|rule| rule(error));
+    let mut verdict = RULES.iter().find_map(|rule| rule(error));
     if UNCONNECTED.iter().any(|holds| holds(error)) {
         return Some(verdict.unwrap_or(Verdict::transient("connect")).unsent());
     }
+    if let Some(verdict) = &mut verdict
+        && ANSWERED.iter().any(|holds| holds(error))
+    {
+        verdict.sent = Sent::Maybe;
+    }
     verdict
+}
+
+/// What `cause` itself says, whatever stands beneath it.
+///
+/// The caller's own faults are looked for along with opinions: a request's body may fail with any
+/// error, of another connection and with another's opinion, which must not be taken for this one's.
+fn own(cause: &Cause) -> Option<Verdict> {
+    #[cfg(feature = "hyper")]
+    if let Some(verdict) = hyper::users(cause) {
+        return Some(verdict);
+    }
+    Some(cause.downcast_ref::<Opinion>()?.verdict)
 }
