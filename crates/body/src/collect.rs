@@ -9,8 +9,8 @@ use http::HeaderMap;
 use http_body::Body;
 use pin_project_lite::pin_project;
 
-use crate::gather::{Gather, Stop};
-use crate::{BoxError, TooLarge};
+use crate::BoxError;
+use crate::gather::Gather;
 
 /// Reads a whole body into memory, if it has at most `cap` bytes.
 ///
@@ -18,8 +18,9 @@ use crate::{BoxError, TooLarge};
 ///
 /// # Errors
 ///
-/// The future yields [`TooLarge`] if there are more than `cap` bytes, and the body's own error if
-/// it fails.
+/// The future yields [`TooLarge`](crate::TooLarge) if there are more than `cap` bytes, the body's own
+/// error if it fails, and [`UnexpectedEof`](std::io::ErrorKind::UnexpectedEof) if it ends before the
+/// length that it promised.
 ///
 /// # Cancel safety
 ///
@@ -80,8 +81,7 @@ where
                 bytes: mem::take(this.gather).into_bytes(),
                 trailers,
             }),
-            Err(Stop::Failed(error)) => Err(error.into()),
-            Err(Stop::Over(_)) => Err(TooLarge::new(*this.cap).into()),
+            Err(stop) => Err(stop.into_error(*this.cap)),
         })
     }
 }

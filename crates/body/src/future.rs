@@ -8,7 +8,7 @@ use http::{HeaderMap, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
-use crate::gather::{Gather, Stop};
+use crate::gather::{Gather, Stop, short};
 use crate::{BoxError, Collected, Whole};
 
 pin_project! {
@@ -101,6 +101,7 @@ where
     match end {
         Ok(trailers) => Ok(response.map(|_| Whole { bytes, trailers }.into())),
         Err(Stop::Failed(error)) => Err(error.into()),
+        Err(Stop::Short) => Err(short().into()),
         Err(Stop::Over(next)) => Ok(response.map(|rest| Collected::stream([bytes, next], rest))),
     }
 }

@@ -1,3 +1,4 @@
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -6,6 +7,7 @@ use http::HeaderMap;
 use http_body::{Body, SizeHint};
 
 use crate::exclusive::into_bytes;
+use crate::{BoxError, TooLarge};
 
 /// Data on its way to being whole.
 #[derive(Default)]
@@ -21,6 +23,29 @@ pub(crate) enum Stop<E> {
     Failed(E),
     /// It has more than the cap, or says so; this frame, if any, was one too many.
     Over(Bytes),
+    /// It ended before the length that it had promised.
+    ///
+    /// hyper ends a body so, and not with an error, when the peer cancels an HTTP/2 stream.
+    Short,
+}
+
+impl<E: Into<BoxError>> Stop<E> {
+    /// The error to fail with where more than the cap cannot be handed on.
+    pub(crate) fn into_error(self, cap: usize) -> BoxError {
+        match self {
+            Self::Failed(error) => error.into(),
+            Self::Over(_) => TooLarge::new(cap).into(),
+            Self::Short => short().into(),
+        }
+    }
+}
+
+/// What a transport says of a connection that was cut.
+pub(crate) fn short() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "body ended before its promised length",
+    )
 }
 
 impl Gather {
@@ -43,6 +68,7 @@ impl Gather {
             let frame = match ready!(body.as_mut().poll_frame(cx)) {
                 Some(Ok(frame)) => frame,
                 Some(Err(error)) => return Poll::Ready(Err(Stop::Failed(error))),
+                None if promised > 0 => return Poll::Ready(Err(Stop::Short)),
                 None => return Poll::Ready(Ok(None)),
             };
             match frame.into_data() {

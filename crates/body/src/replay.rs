@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::exclusive::{Exclusive, into_bytes};
+use crate::gather::short;
 use crate::shared::Reader;
 use crate::{BoxError, NotReplayable};
 
@@ -57,19 +58,21 @@ where
             return State::Live(Exclusive::new(body), NotReplayable::TooLarge).into();
         }
         let mut first = None;
-        if hint.exact().is_some() {
+        if let Some(length) = hint.exact() {
             let mut cx = Context::from_waker(Waker::noop());
             match Pin::new(&mut body).poll_frame(&mut cx) {
                 Poll::Ready(Some(Ok(frame))) => {
                     let frame = frame.map_data(into_bytes);
                     match frame.into_data() {
-                        Ok(bytes) if body.is_end_stream() => return State::whole(bytes).into(),
+                        Ok(bytes) if body.is_end_stream() => {
+                            return State::ended(bytes, length).into();
+                        }
                         Ok(bytes) => first = Some(Frame::data(bytes)),
                         Err(frame) => first = Some(frame),
                     }
                 }
                 Poll::Ready(Some(Err(error))) => return State::Failed(Some(error.into())).into(),
-                Poll::Ready(None) => return State::Empty.into(),
+                Poll::Ready(None) => return State::ended(Bytes::new(), length).into(),
                 Poll::Pending => {}
             }
         }
@@ -98,6 +101,20 @@ where
 }
 
 impl<B> State<B> {
+    /// A body that ended with this first frame, if it is as long as was promised.
+    ///
+    /// One that is shorter fails, as it would have failed its connection: sent with a length of its
+    /// own, a part would pass for the whole.
+    fn ended(bytes: Bytes, promised: u64) -> Self {
+        if (bytes.len() as u64) < promised {
+            Self::Failed(Some(short().into()))
+        } else if bytes.is_empty() {
+            Self::Empty
+        } else {
+            Self::whole(bytes)
+        }
+    }
+
     const fn whole(bytes: Bytes) -> Self {
         Self::Whole { bytes, sent: false }
     }

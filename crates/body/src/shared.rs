@@ -139,10 +139,12 @@ where
             return SizeHint::default();
         }
         let left = shared.left(self.bytes);
-        let Source::Live(body) = &shared.source else {
-            return SizeHint::with_exact(left);
-        };
-        longer(body.size_hint(), left)
+        match &shared.source {
+            Source::Live(body) => longer(body.size_hint(), left),
+            Source::Ended => SizeHint::with_exact(left),
+            // No length, or what is kept would be sent as if it were all.
+            Source::Failed => SizeHint::default(),
+        }
     }
 }
 

@@ -4,11 +4,13 @@ mod script;
 
 use std::convert::Infallible;
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use buttress_body::{CollectLayer, Collected, TooLarge, collect};
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use http_body::Body;
+use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full};
 use tokio_test::{assert_pending, assert_ready_err, assert_ready_ok, task};
 use tower::{ServiceExt, service_fn};
@@ -62,6 +64,36 @@ async fn trailers_of_a_small_body_are_kept() {
 async fn a_body_that_is_cut_short_is_a_failed_call() {
     let error = call(script([data("hel"), Step::Fail])).await.unwrap_err();
     assert!(error.is::<io::Error>());
+}
+
+#[tokio::test]
+async fn a_body_that_ends_short_of_its_length_is_a_failed_call() {
+    // As hyper's bodies do when the peer cancels the stream in their midst.
+    struct Cut(Option<Bytes>);
+    impl Body for Cut {
+        type Data = Bytes;
+        type Error = io::Error;
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+            Poll::Ready(self.0.take().map(Frame::data).map(Ok))
+        }
+        fn size_hint(&self) -> http_body::SizeHint {
+            http_body::SizeHint::with_exact(if self.0.is_some() { 5 } else { 2 })
+        }
+    }
+    let cut = || Cut(Some(Bytes::from("hel")));
+    let client = CollectLayer::up_to(CAP).layer(service_fn(async |_request: ()| {
+        Ok::<_, io::Error>(Response::new(cut()))
+    }));
+    for error in [
+        client.oneshot(()).await.unwrap_err(),
+        collect(cut(), CAP).await.unwrap_err(),
+    ] {
+        let error = error.downcast_ref::<io::Error>().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
 }
 
 #[tokio::test]

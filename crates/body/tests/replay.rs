@@ -311,6 +311,62 @@ fn a_failed_body_is_not_replayed() {
 }
 
 #[test]
+fn what_is_left_of_a_failed_body_is_not_taken_for_all_of_it() {
+    let source = script([data("hel"), Step::Fail, data("lo")]).exact();
+    let mut first = Sending::new(ReplayBody::new(source, CAP));
+    // Cloned while the first attempt was still sending, and first asked for its length after that
+    // failed: were it 3, a server would take "hel" for the whole request.
+    let second = first.0.try_clone().unwrap();
+    first.data();
+    first.error();
+    assert_eq!(second.size_hint().exact(), None);
+    assert!(!second.is_end_stream());
+}
+
+#[test]
+fn a_body_short_of_its_length_fails_and_is_not_sent_as_a_whole_one() {
+    struct Short(Option<Bytes>);
+    impl Body for Short {
+        type Data = Bytes;
+        type Error = io::Error;
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _cx: &mut std::task::Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+            Poll::Ready(self.0.take().map(Frame::data).map(Ok))
+        }
+        fn is_end_stream(&self) -> bool {
+            self.0.is_none()
+        }
+        fn size_hint(&self) -> http_body::SizeHint {
+            http_body::SizeHint::with_exact(5)
+        }
+    }
+    struct Nothing;
+    impl Body for Nothing {
+        type Data = Bytes;
+        type Error = io::Error;
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _cx: &mut std::task::Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+            Poll::Ready(None)
+        }
+        fn size_hint(&self) -> http_body::SizeHint {
+            http_body::SizeHint::with_exact(5)
+        }
+    }
+    fn assert_fails<B: Body<Error = io::Error> + Unpin>(body: B) {
+        let body = ReplayBody::new(body, CAP);
+        assert_eq!(body.try_clone().unwrap_err(), NotReplayable::Failed);
+        assert_eq!(body.size_hint().exact(), None);
+        Sending::new(body).error();
+    }
+    assert_fails(Short(Some(Bytes::from("hel"))));
+    assert_fails(Nothing);
+}
+
+#[test]
 fn a_body_that_fails_at_once_tells_it_when_sent() {
     let body = ReplayBody::new(script([Step::Fail, data("hello")]).exact(), CAP);
     assert_eq!(body.try_clone().unwrap_err(), NotReplayable::Failed);
