@@ -39,12 +39,12 @@ fn trailers_only(code: Code) -> Answer {
 
 /// One message, and OK in the trailers.
 fn message(text: &[u8]) -> Answer {
-    let mut framed = vec![0];
-    framed.put_u32(u32::try_from(text.len()).unwrap());
-    framed.extend_from_slice(text);
+    let mut data = vec![0];
+    data.put_u32(u32::try_from(text.len()).unwrap());
+    data.extend_from_slice(text);
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
-    let frames = [Frame::data(Bytes::from(framed)), Frame::trailers(trailers)];
+    let frames = [Frame::data(Bytes::from(data)), Frame::trailers(trailers)];
     let body = StreamBody::new(stream::iter(frames.map(Ok)));
     let mut response = Response::new(BodyExt::boxed_unsync(body));
     response

@@ -17,6 +17,7 @@ use hyper_util::client::legacy::Client as HyperUtil;
 use hyper_util::rt::TokioExecutor;
 use tests::clients::{Body, BoxError, Client, Kind, Settings, Version};
 use tests::peer::Step::{self, Read, ReadHead, Reset, Wait};
+use tests::peer::frames::{self, goaway, head, reset, settings};
 use tests::peer::{Peer, Plan, Refusing};
 use tokio::sync::Notify;
 use tower::{Layer, ServiceExt};
@@ -40,13 +41,18 @@ impl End {
     }
 }
 
-/// Sends one request through the layer and a new client of this kind.
+/// Sends one request through the layer and a new client of this kind, over HTTP/1.
 async fn send(kind: Kind, layer: RetryLayer, request: Request<Body>) -> End {
+    send_over(Version::One, kind, layer, request).await
+}
+
+async fn send_over(version: Version, kind: Kind, layer: RetryLayer, request: Request<Body>) -> End {
     let call = async {
-        let told = match Client::new(Settings::new(kind, Version::One))? {
+        let told = match Client::new(Settings::new(kind, version))? {
             // Of another type of body than the tests' own.
             Client::HyperUtil(_) => {
                 let client = HyperUtil::builder(TokioExecutor::new())
+                    .http2_only(version == Version::Two)
                     .retry_canceled_requests(false)
                     .build_http();
                 told(layer.layer(client).oneshot(request).await)
@@ -271,5 +277,50 @@ async fn a_stream_over_the_cap_arrives_whole_and_is_not_repeated() {
         let end = send(kind, quick().replay_cap(99), put).await;
         assert_eq!(end.status, Some(503), "{kind:?}");
         assert_eq!(end.stopped(), Some(Reason::NotReplayable), "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_post_that_an_http_2_peer_left_unprocessed_is_repeated() {
+    for kind in Kind::ALL {
+        let request_then = |steps: [Step; 2]| {
+            let mut plan = vec![
+                Step::ReadPreface,
+                Step::Write(settings()),
+                Step::ReadRequest,
+            ];
+            plan.extend(steps);
+            plan
+        };
+        let peer = peer([
+            request_then([Step::Write(goaway(0, frames::Reason::NoError)), Step::Fin]),
+            request_then([Step::Write(head()), Step::Hang]),
+        ])
+        .await;
+        let post = request(Method::POST, &peer.http(), full(10));
+        let end = send_over(Version::Two, kind, quick(), post).await;
+        assert_eq!(end.status, Some(200), "{kind:?} {end:?}");
+        let story = end.story.unwrap();
+        assert_eq!(story.count.get(), 2, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_post_that_an_http_2_peer_may_have_processed_is_not_repeated() {
+    for kind in Kind::ALL {
+        let steps = [
+            Step::ReadPreface,
+            Step::Write(settings()),
+            Step::ReadRequest,
+            Step::Write(reset(frames::Reason::InternalError)),
+            Step::Hang,
+        ];
+        let peer = peer([steps.to_vec()]).await;
+        let post = request(Method::POST, &peer.http(), full(10));
+        let end = send_over(Version::Two, kind, quick(), post).await;
+        assert!(
+            end.status.is_none() && end.story.is_none(),
+            "{kind:?} {end:?}"
+        );
     }
 }
