@@ -1,9 +1,11 @@
 //! What is shown on standard error while the demonstration runs.
 
+use std::cell::Cell;
 use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio::time::Instant;
 
 use crate::checkout::shop::Shop;
 
@@ -13,7 +15,11 @@ pub(super) struct Progress {
     total: u64,
     shop: Shop,
     is_terminal: bool,
+    shown: Cell<Instant>,
 }
+
+/// How often the message beside the bar is renewed: to count all rows takes time.
+const RENEWED: Duration = Duration::from_millis(100);
 
 impl Progress {
     pub(super) fn new(total: u32, shop: &Shop) -> Self {
@@ -28,6 +34,7 @@ impl Progress {
             total: total.into(),
             shop: shop.clone(),
             is_terminal: std::io::stderr().is_terminal(),
+            shown: Cell::new(Instant::now()),
         }
     }
 
@@ -35,10 +42,15 @@ impl Progress {
     pub(super) fn step(&self) {
         self.bar.inc(1);
         let settled = self.bar.position();
-        let tenth = (self.total / 10).max(1);
-        if !self.is_terminal && !settled.is_multiple_of(tenth) {
+        let is_due = if self.is_terminal {
+            self.shown.get().elapsed() >= RENEWED
+        } else {
+            settled.is_multiple_of((self.total / 10).max(1))
+        };
+        if !is_due {
             return;
         }
+        self.shown.set(Instant::now());
         let status = self.shop.status();
         let retries: u64 = status.retries.values().sum();
         let message = format!("{retries} retries, {} reconciled", status.reconciled);
