@@ -1,6 +1,5 @@
 //! One circuit shared by many threads: a machine behind a lock, and what spares calls that lock.
 
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
@@ -18,7 +17,7 @@ use crate::status::{Gate, Status};
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, lock};
 use crate::tally::Tally;
 use crate::waiters::{Ticket, Waiters};
-use crate::{Snapshot, State, Transition, telemetry};
+use crate::{Snapshot, State, Transition, slot, telemetry};
 
 /// A seat at a circuit, on the lane of one thread.
 ///
@@ -75,28 +74,8 @@ struct Inside {
     telling: bool,
 }
 
-thread_local! {
-    static SLOT: Cell<usize> = const { Cell::new(usize::MAX) };
-}
-
-/// The number of this thread, counted from the first that asked.
-#[inline]
-fn thread_slot() -> usize {
-    #[cold]
-    fn number() -> usize {
-        static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-        // Wide enough for every thread that can ever live; MAX is taken.
-        let slot = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed) & (usize::MAX >> 1);
-        SLOT.set(slot);
-        slot
-    }
-    match SLOT.get() {
-        usize::MAX => number(),
-        slot => slot,
-    }
-}
-
-/// How many lanes keep threads apart on this machine: two a core, for slots are given out blindly.
+/// How many lanes keep threads apart on this machine: two a core, for more
+/// threads run than cores.
 pub(crate) fn lanes_for_threads() -> usize {
     let cores = thread::available_parallelism().map_or(4, usize::from);
     (2 * cores).next_power_of_two().clamp(4, 16)
@@ -148,7 +127,7 @@ impl Circuit {
             .collect();
         core.anchors
             .get_or_init(|| anchors.iter().map(Arc::downgrade).collect());
-        let home = thread_slot();
+        let home = slot::here();
         let first = Arc::clone(&anchors[core.slot_of(home)]);
         lock(&core.inside).anchors = anchors;
         Self::sit(first, home)
@@ -190,14 +169,14 @@ impl Circuit {
     #[inline]
     pub(crate) fn settle_here(&mut self) {
         // A thread without a number is nobody's home.
-        if SLOT.get() != self.home {
+        if slot::known() != self.home {
             self.move_here();
         }
     }
 
     #[cold]
     fn move_here(&mut self) {
-        *self = self.at(thread_slot());
+        *self = self.at(slot::here());
     }
 
     #[inline]
@@ -220,10 +199,10 @@ impl Circuit {
 impl Clone for Circuit {
     #[inline]
     fn clone(&self) -> Self {
-        if SLOT.get() == self.home {
+        if slot::known() == self.home {
             Self::sit(Arc::clone(&self.anchor), self.home)
         } else {
-            self.at(thread_slot())
+            self.at(slot::here())
         }
     }
 }
@@ -381,7 +360,7 @@ impl Anchor {
                 return;
             };
             let core = &*self.core;
-            let circuit = Circuit::sit(Arc::clone(self), thread_slot());
+            let circuit = Circuit::sit(Arc::clone(self), slot::here());
             core.audience.changed(&core.name, circuit, &transition);
         }
     }

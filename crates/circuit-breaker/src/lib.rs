@@ -41,6 +41,7 @@ mod registry;
 #[cfg(not(loom))]
 mod service;
 mod settings;
+mod slot;
 mod snapshot;
 mod state;
 mod status;
