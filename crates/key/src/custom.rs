@@ -16,14 +16,26 @@ pub struct ProfileBuilder(Promise);
 impl ProfileBuilder {
     pub(crate) fn new(
         name: Cow<'static, str>,
-        header: Option<HeaderName>,
+        header: HeaderName,
+        stores: Stores,
+        retention: Duration,
+    ) -> Self {
+        let mut builder = Self::in_body(name, Cow::Borrowed(""), stores, retention);
+        builder.0.header = Some(header);
+        builder
+    }
+
+    pub(crate) fn in_body(
+        name: Cow<'static, str>,
+        field: Cow<'static, str>,
         stores: Stores,
         retention: Duration,
     ) -> Self {
         Self(Promise {
             name,
             methods: Cow::Owned(vec![Method::POST]),
-            header,
+            header: None,
+            field,
             syntax: Syntax::Bare,
             min_len: 1,
             max_len: IdempotencyKey::MAX_LEN,
@@ -118,6 +130,9 @@ impl ProfileBuilder {
         if promise.retention.is_zero() {
             return Err(InvalidProfile::NoRetention);
         }
+        if promise.header.is_none() && promise.field.is_empty() {
+            return Err(InvalidProfile::NoField);
+        }
         if promise.header.is_none() && promise.syntax == Syntax::Quoted {
             return Err(InvalidProfile::QuotedInBody);
         }
@@ -148,6 +163,8 @@ pub enum InvalidProfile {
     NoCharacter,
     /// A declared status is neither 4xx nor 5xx.
     NoFailure,
+    /// The field of the body has no name.
+    NoField,
     /// No method is covered.
     NoMethod,
     /// A key that is forgotten at once protects nothing.
@@ -171,6 +188,7 @@ impl fmt::Display for InvalidProfile {
             }
             Self::NoCharacter => f.write_str("no character allowed in a key"),
             Self::NoFailure => f.write_str("declared status is neither 4xx nor 5xx"),
+            Self::NoField => f.write_str("field of the body without a name"),
             Self::NoMethod => f.write_str("no method covered"),
             Self::NoRetention => f.write_str("retention of zero"),
             Self::QuotedInBody => f.write_str("quoted syntax for a key in the body"),

@@ -61,6 +61,8 @@ pub(crate) struct Promise {
     pub(crate) name: Cow<'static, str>,
     pub(crate) methods: Cow<'static, [Method]>,
     pub(crate) header: Option<HeaderName>,
+    /// The field of the body, where there is no header.
+    pub(crate) field: Cow<'static, str>,
     pub(crate) syntax: Syntax,
     pub(crate) min_len: usize,
     pub(crate) max_len: usize,
@@ -93,16 +95,17 @@ impl Profile {
         stores: Stores,
         retention: Duration,
     ) -> ProfileBuilder {
-        ProfileBuilder::new(name.into(), Some(header), stores, retention)
+        ProfileBuilder::new(name.into(), header, stores, retention)
     }
 
-    /// As [`custom`](Self::custom), for a provider that reads the key from a field of the body.
+    /// As [`custom`](Self::custom), for a provider that reads the key from this field of the body.
     pub fn custom_in_body(
         name: impl Into<Cow<'static, str>>,
+        field: impl Into<Cow<'static, str>>,
         stores: Stores,
         retention: Duration,
     ) -> ProfileBuilder {
-        ProfileBuilder::new(name.into(), None, stores, retention)
+        ProfileBuilder::in_body(name.into(), field.into(), stores, retention)
     }
 
     /// The same promise for another time: what the provider's contract with *you* says.
@@ -127,6 +130,13 @@ impl Profile {
         self.promise().header.as_ref()
     }
 
+    /// The field of the body that carries the key; `None` when a header does.
+    #[must_use]
+    pub fn body_field(&self) -> Option<&str> {
+        let promise = self.promise();
+        promise.header.is_none().then_some(&*promise.field)
+    }
+
     /// How the key is written in the header.
     #[must_use]
     pub fn syntax(&self) -> Syntax {
@@ -140,11 +150,17 @@ impl Profile {
     }
 
     /// Is this request one whose repeats the provider recognises: a covered method, and a key?
+    ///
+    /// A header that is empty or there twice is no key: nobody knows what the provider reads in it.
     #[must_use]
     pub fn is_keyed(&self, method: &Method, headers: &HeaderMap, extensions: &Extensions) -> bool {
         self.covers(method)
             && match self.header() {
-                Some(name) => headers.contains_key(name),
+                Some(name) => {
+                    let mut lines = headers.get_all(name).iter();
+                    let first = lines.next().is_some_and(|line| !is_blank(line.as_bytes()));
+                    first && lines.next().is_none()
+                }
                 None => extensions.get::<KeyInBody>().is_some(),
             }
     }
@@ -258,6 +274,11 @@ impl Profile {
             Terms::Published(promise) => promise,
         }
     }
+}
+
+/// Is there nothing but space and quotes?
+fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'"'))
 }
 
 impl PartialEq for Profile {

@@ -144,6 +144,7 @@ impl Profile {
                 .without('&')
                 .without('\''),
             name: "square",
+            field: "idempotency_key",
             methods: &POST,
             stores: Stores::SuccessOnly,
             retention_s: HOUR,
@@ -236,6 +237,7 @@ impl Profile {
 struct Terms {
     name: &'static str,
     header: Option<&'static str>,
+    field: &'static str,
     methods: &'static [Method],
     syntax: Syntax,
     min_len: usize,
@@ -254,6 +256,7 @@ struct Terms {
 const LEAST: Terms = Terms {
     name: "",
     header: None,
+    field: "",
     methods: &[],
     syntax: Syntax::Bare,
     min_len: 1,
@@ -277,6 +280,7 @@ impl Terms {
                 Some(name) => Some(HeaderName::from_static(name)),
                 None => None,
             },
+            field: Cow::Borrowed(self.field),
             syntax: self.syntax,
             min_len: self.min_len,
             max_len: self.max_len,

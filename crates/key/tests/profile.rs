@@ -182,8 +182,34 @@ fn a_request_is_keyed_by_its_header_on_a_covered_method() {
 }
 
 #[test]
+fn a_header_without_a_key_or_with_two_makes_no_request_safe() {
+    let stripe = Profile::stripe_v1();
+    let keyed = |lines: &[&'static str]| {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append("Idempotency-Key", HeaderValue::from_static(line));
+        }
+        stripe.is_keyed(&Method::POST, &headers, &Extensions::new())
+    };
+    assert!(keyed(&["k"]));
+    assert!(keyed(&["\"k\""]));
+    for lines in [
+        &[""][..],
+        &[" \t"],
+        &["\"\""],
+        &["k", "k"],
+        &["k", "l"],
+        &["", "k"],
+    ] {
+        assert!(!keyed(lines), "{lines:?}");
+    }
+}
+
+#[test]
 fn a_request_with_its_key_in_the_body_is_known_by_its_mark_alone() {
     let square = Profile::square();
+    assert_eq!(square.body_field(), Some("idempotency_key"));
+    assert_eq!(Profile::stripe_v1().body_field(), None);
     let mut headers = HeaderMap::new();
     headers.insert("Idempotency-Key", HeaderValue::from_static("k"));
     let mut extensions = Extensions::new();
@@ -326,8 +352,10 @@ fn contradictions_are_refused() {
         Duration::ZERO,
     );
     assert_eq!(refused(forgetful), InvalidProfile::NoRetention);
-    let body = Profile::custom_in_body("acme", Stores::Executed, DAY).syntax(Syntax::Quoted);
+    let body = Profile::custom_in_body("acme", "key", Stores::Executed, DAY).syntax(Syntax::Quoted);
     assert_eq!(refused(body), InvalidProfile::QuotedInBody);
+    let nowhere = Profile::custom_in_body("acme", "", Stores::Executed, DAY);
+    assert_eq!(refused(nowhere), InvalidProfile::NoField);
 }
 
 #[test]
