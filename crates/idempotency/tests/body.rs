@@ -191,3 +191,35 @@ fn settled(mut body: Scripted) -> Scripted {
     }
     body
 }
+
+#[tokio::test]
+async fn a_body_that_has_ended_is_not_polled_again() {
+    /// Promises no byte, and learns of its end only when it is asked.
+    struct Once(bool);
+
+    impl Body for Once {
+        type Data = Bytes;
+        type Error = String;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, String>>> {
+            assert!(
+                !std::mem::replace(&mut self.0, true),
+                "polled after its end"
+            );
+            Poll::Ready(None)
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            SizeHint::with_exact(0)
+        }
+    }
+
+    let layer = IdempotencyKeyLayer::outbound(Profile::stripe_v1());
+    let request = Request::post("/").body(Once(false)).unwrap();
+    let sent = send(&layer, with(request, owned("k"))).await.unwrap();
+    assert!(sent.body().is_end_stream());
+    assert!(sent.into_body().frame().await.is_none());
+}

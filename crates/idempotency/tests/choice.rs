@@ -253,6 +253,32 @@ async fn a_key_in_the_body_must_be_seen_there() {
         assert_eq!(refused, Refusal::NotInBody, "{text} in {body}");
     }
 
+    // The key's text anywhere else is not the provider's key.
+    for body in [
+        r#"{"reference_id":"order-17","amount":5}"#,
+        r#"{"idempotency_key":"other","reference_id":"order-17"}"#,
+        r#"{"my_idempotency_key":"order-17"}"#,
+        r#"{"note":"\"idempotency_key\":\"order-17\""}"#,
+        r#"{"note":"idempotency_key=order-17"}"#,
+        "xidempotency_key=order-17",
+        "idempotency_key=order-17x",
+    ] {
+        let refused = refusal(&layer, with(post(body), owned("order-17"))).await;
+        assert_eq!(refused, Refusal::NotInBody, "{body}");
+    }
+    for body in [
+        "{\n  \"amount\": 5,\n  \"idempotency_key\" :\t\"order-17\"\n}",
+        "idempotency_key=order-17",
+        "a=1&idempotency_key=order-17&b=2",
+    ] {
+        let layer = IdempotencyKeyLayer::outbound(Profile::square());
+        assert!(
+            send(&layer, with(post(body), owned("order-17")))
+                .await
+                .is_ok()
+        );
+    }
+
     let open = layer.clone().optional();
     let unkeyed = send(&open, post(BODY)).await.unwrap();
     assert!(unkeyed.extensions().get::<KeyInBody>().is_none());

@@ -17,6 +17,8 @@ enum First<D, E> {
     /// Not read, or handed on.
     Within,
     Data(D),
+    /// There was none, and a body need not be asked again after its end.
+    Ended,
     /// Trailers or an error. Boxed, for they would triple the size of every request.
     Other(Box<Result<Frame<D>, E>>),
 }
@@ -38,8 +40,13 @@ impl<B: Body + Unpin> Peeked<B> {
         }
         let length = self.rest.size_hint().exact()?;
         let mut cx = Context::from_waker(Waker::noop());
-        let Poll::Ready(Some(first)) = Pin::new(&mut self.rest).poll_frame(&mut cx) else {
-            return None;
+        let first = match Pin::new(&mut self.rest).poll_frame(&mut cx) {
+            Poll::Ready(Some(first)) => first,
+            Poll::Ready(None) => {
+                self.first = First::Ended;
+                return (length == 0).then_some(&[]);
+            }
+            Poll::Pending => return None,
         };
         self.first = match first.map(Frame::into_data) {
             Ok(Ok(data)) => First::Data(data),
@@ -67,12 +74,21 @@ impl<B: Body + Unpin> Body for Peeked<B> {
         match std::mem::replace(&mut self.first, First::Within) {
             First::Within => Pin::new(&mut self.rest).poll_frame(cx),
             First::Data(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
+            First::Ended => {
+                self.first = First::Ended;
+                Poll::Ready(None)
+            }
             First::Other(other) => Poll::Ready(Some(*other)),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.first, First::Within) && self.rest.is_end_stream()
+        match self.first {
+            First::Within => self.rest.is_end_stream(),
+            // Short of what it promised, it must not pass for a body without content.
+            First::Ended => self.rest.size_hint().exact() == Some(0),
+            First::Data(_) | First::Other(_) => false,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -103,6 +119,7 @@ where
             first: match &self.first {
                 First::Within => First::Within,
                 First::Data(data) => First::Data(data.clone()),
+                First::Ended => First::Ended,
                 First::Other(other) => First::Other(Box::new(clone_frame(other))),
             },
             rest: self.rest.clone(),

@@ -41,10 +41,18 @@ pub enum Refusal {
     NoSecret,
     /// The provider does not honour keys on this method.
     NotCovered,
-    /// The key is to stand in the body, and was not seen there.
+    /// The key is to stand in a field of the body, and was not seen there.
     ///
-    /// Only a body that is a single ready frame can be looked at.
+    /// Only a body that is a single ready frame, JSON or form-encoded, can be looked at.
     NotInBody,
+    /// The key was first sent in the future, further ahead than the layer's margin.
+    ///
+    /// One of two clocks is wrong by that much, so nobody can say how old the key is, nor whether the
+    /// provider still knows it.
+    Postdated {
+        /// How far ahead of the clock.
+        ahead: Duration,
+    },
     /// The key was used for another method, path or body before.
     Reused,
     /// The accepted header holds no key, or is not written as the profile says.
@@ -67,6 +75,7 @@ impl Refusal {
             Self::NoSecret => "key_no_secret",
             Self::NotCovered => "key_not_covered",
             Self::NotInBody => "key_not_in_body",
+            Self::Postdated { .. } => "key_postdated",
             Self::Reused => "key_reused",
             Self::Unreadable => "key_unreadable",
             Self::UnexpectedHeader => "key_unexpected_header",
@@ -117,6 +126,11 @@ impl fmt::Display for KeyRefused {
             Refusal::NoSecret => f.write_str("no secret to check the key's fingerprint with"),
             Refusal::NotCovered => f.write_str("the provider honours no key on this method"),
             Refusal::NotInBody => f.write_str("the idempotency key is not in the body"),
+            Refusal::Postdated { ahead } => write!(
+                f,
+                "the idempotency key was first sent {}s in the future",
+                ahead.as_secs()
+            ),
             Refusal::Reused => f.write_str("the idempotency key was used for another request"),
             Refusal::Unreadable => f.write_str("unreadable idempotency key header"),
             Refusal::UnexpectedHeader => f.write_str("idempotency key header of unknown origin"),

@@ -105,7 +105,8 @@ impl IdempotencyKeyLayer<Outbound> {
     /// How long before the provider may forget a key it is no longer sent. Default: 5 minutes.
     ///
     /// It must exceed the limit of the whole operation, retries included, and the difference of the
-    /// clocks. A margin above the profile's retention lets no key be sent twice.
+    /// clocks: a key first sent further in the future than the margin is refused. A margin above the
+    /// profile's retention lets no key be sent twice.
     #[must_use]
     pub fn margin(mut self, margin: Duration) -> Self {
         self.side.rules.margin = margin;

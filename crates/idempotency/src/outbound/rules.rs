@@ -139,8 +139,8 @@ impl Rules {
         head: &Parts,
         body: &mut Peeked<B>,
     ) -> Result<(), KeyRefused> {
-        let in_body = self.profile.header().is_none();
-        if chosen.origin == Origin::Random && !in_body {
+        let field = self.profile.body_field();
+        if chosen.origin == Origin::Random && field.is_none() {
             return Ok(());
         }
         let now = self.now();
@@ -153,7 +153,9 @@ impl Rules {
 
         let key = owned.key();
         let body = body.look();
-        if in_body && !body.is_some_and(|body| contains(body, key.as_bytes())) {
+        if let Some(field) = field
+            && !body.is_some_and(|body| carries(body, field.as_bytes(), key.as_bytes()))
+        {
             return Err(Refusal::NotInBody.into());
         }
         if let Some(fingerprint) = owned.fingerprint() {
@@ -175,9 +177,13 @@ impl Rules {
 
     fn within_horizon(&self, first_sent: SystemTime, now: SystemTime) -> Result<(), KeyRefused> {
         let horizon = self.profile.retention().saturating_sub(self.margin);
-        // A first sending in the future is another machine's clock, and no age.
         match now.duration_since(first_sent) {
             Ok(age) if age > horizon => Err(Refusal::Expired { age, horizon }.into()),
+            // Another machine's clock may be faster, by no more than the margin is for.
+            Err(early) if early.duration() > self.margin => Err(Refusal::Postdated {
+                ahead: early.duration(),
+            }
+            .into()),
             _ => Ok(()),
         }
     }
@@ -239,14 +245,30 @@ impl Chosen {
     }
 }
 
-/// Does the key stand in the body as a word of its own, and not as a part of a longer one?
-fn contains(body: &[u8], key: &[u8]) -> bool {
-    let ends = |byte: Option<&u8>| {
-        !byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-    };
-    body.windows(key.len()).enumerate().any(|(at, window)| {
-        window == key && ends(body[..at].last()) && ends(body.get(at + key.len()))
+/// Does this field of a JSON or form-encoded body hold the key, written without an escape?
+fn carries(body: &[u8], field: &[u8], key: &[u8]) -> bool {
+    (0..body.len()).any(|at| {
+        let (before, rest) = body.split_at(at);
+        rest.strip_prefix(key)
+            .is_some_and(|after| in_json(before, field, after) || in_form(before, field, after))
     })
+}
+
+/// Is a value between these a string under the name `field`?
+fn in_json(before: &[u8], field: &[u8], after: &[u8]) -> bool {
+    let name = || {
+        let value = before.strip_suffix(b"\"")?.trim_ascii_end();
+        let name = value.strip_suffix(b":")?.trim_ascii_end();
+        name.strip_suffix(b"\"")?.strip_suffix(field)
+    };
+    after.starts_with(b"\"") && name().is_some_and(|before| before.ends_with(b"\""))
+}
+
+/// Is a value between these that of the pair named `field`?
+fn in_form(before: &[u8], field: &[u8], after: &[u8]) -> bool {
+    let name = || before.strip_suffix(b"=")?.strip_suffix(field);
+    matches!(after.first(), None | Some(b'&'))
+        && name().is_some_and(|before| matches!(before.last(), None | Some(b'&')))
 }
 
 impl fmt::Debug for Derivation {

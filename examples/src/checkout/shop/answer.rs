@@ -77,7 +77,10 @@ pub fn read(answer: &Answer, profile: &Profile) -> Charged {
 }
 
 fn is_expired(refused: &KeyRefused) -> bool {
-    matches!(refused.refusal(), Refusal::Expired { .. })
+    matches!(
+        refused.refusal(),
+        Refusal::Expired { .. } | Refusal::Postdated { .. }
+    )
 }
 
 fn unless_unsent(answer: &Answer, profile: &Profile, stored: bool) -> Charged {
