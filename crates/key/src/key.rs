@@ -189,16 +189,17 @@ impl fmt::Debug for KeyHash {
 fn uuid_v4(mut bytes: [u8; 16]) -> [u8; 36] {
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]);
     let mut text = [b'-'; 36];
-    let mut at = 0;
-    for (index, byte) in bytes.iter().enumerate() {
-        if matches!(index, 4 | 6 | 8 | 10) {
-            at += 1;
-        }
-        for digit in [byte >> 4, byte & 0x0f] {
-            text[at] = b"0123456789abcdef"[usize::from(digit)];
-            at += 1;
-        }
+    let places = text
+        .iter_mut()
+        .enumerate()
+        .filter(|(at, _)| !matches!(at, 8 | 13 | 18 | 23));
+    for ((_, place), digit) in places.zip(digits) {
+        *place = match digit {
+            0..10 => b'0' + digit,
+            _ => b'a' + digit - 10,
+        };
     }
     text
 }

@@ -85,7 +85,7 @@ fn parameters(mut rest: &[u8]) -> bool {
 
 fn past(text: &[u8], belongs: impl Fn(u8) -> bool) -> &[u8] {
     let end = text.iter().position(|&byte| !belongs(byte));
-    &text[end.unwrap_or(text.len())..]
+    end.map_or(&[], |end| text.split_at(end).1)
 }
 
 /// The key as the string of RFC 8941 §3.3.3.

@@ -26,7 +26,9 @@ impl Digest {
     fn field(&self, sum: u64, field: &[u8]) -> u64 {
         let (words, rest) = field.as_chunks::<16>();
         let mut tail = [0; 16];
-        tail[..rest.len()].copy_from_slice(rest);
+        if let Some(tail) = tail.get_mut(..rest.len()) {
+            tail.copy_from_slice(rest);
+        }
         let sum = words.iter().fold(sum, |sum, word| self.word(sum, word));
         let sum = self.word(sum, &tail);
         folded(sum ^ field.len() as u64, self.0[1])
