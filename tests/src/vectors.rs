@@ -1,3 +1,4 @@
 //! Test vectors kept as data, and what runs them.
 
+pub mod breaker;
 pub mod webhook;
