@@ -79,6 +79,14 @@ where
         State::Shared(Reader::new(body, first, cap)).into()
     }
 
+    /// A body without a byte.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self {
+            state: State::Empty,
+        }
+    }
+
     /// A body that is sent once and not kept.
     #[must_use]
     pub fn once(body: B) -> Self {

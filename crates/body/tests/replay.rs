@@ -107,6 +107,14 @@ fn no_body_can_be_sent_for_ever() {
 }
 
 #[test]
+fn no_body_can_be_made_of_nothing() {
+    let body = ReplayBody::<Full<Bytes>>::empty();
+    assert!(body.is_end_stream());
+    assert_eq!(body.size_hint().exact(), Some(0));
+    assert!(body.try_clone().unwrap().is_end_stream());
+}
+
+#[test]
 fn frames_are_handed_on_and_kept_without_a_copy() {
     let mut first = Sending::new(ReplayBody::new(hello(), CAP));
     let sent = [first.data(), first.data()];
