@@ -1,5 +1,6 @@
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -12,7 +13,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::drain::Wait;
-use crate::operation::{Next, Operation};
+use crate::operation::{Kept, Next, Operation};
 
 pin_project! {
     /// The future of a call through [`Retry`](crate::Retry).
@@ -24,8 +25,8 @@ pin_project! {
         S: Service<Request<ReplayBody<B>>>,
     {
         operation: Operation<C>,
-        // What a further attempt needs; all or none. Three fields, for as one they would be copied
-        // twice on their way in here.
+        // What a further attempt needs: the first two or none, and the body where there is one. Three
+        // fields, for as one they would be copied twice on their way in here.
         inner: Option<S>,
         head: Option<Parts>,
         body: Option<ReplayBody<B>>,
@@ -56,13 +57,13 @@ where
         response: S::Future,
         inner: S,
         head: Parts,
-        body: ReplayBody<B>,
+        body: Option<ReplayBody<B>>,
     ) -> Self {
         Self {
             operation,
             inner: Some(inner),
             head: Some(head),
-            body: Some(body),
+            body,
             state: State::Calling { response },
         }
     }
@@ -88,49 +89,68 @@ where
     B::Error: Into<BoxError>,
     RB: Body,
 {
-    /// Goes on from `next` until there is something to wait for.
+    /// Goes on from `outcome`, if it is one, until there is something to wait for.
     #[cold]
     fn go_on(
         mut self: Pin<&mut Self>,
-        mut next: Next<RB>,
+        outcome: &mut Poll<Result<Response<RB>, BoxError>>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Response<RB>, BoxError>> {
-        loop {
-            match next {
-                Next::Done(result) => return Poll::Ready(result),
+    ) {
+        let mut next = match mem::replace(outcome, Poll::Pending) {
+            Poll::Ready(result) => Poll::Ready(self.as_mut().after_call(result)),
+            Poll::Pending => self.as_mut().poll_next(cx),
+        };
+        while let Poll::Ready(known) = next {
+            match known {
+                Next::Done(result) => {
+                    *outcome = Poll::Ready(result);
+                    return;
+                }
                 Next::Wait(wait) => self.as_mut().project().state.set(State::Waiting { wait }),
             }
-            next = ready!(self.as_mut().poll_next(cx));
+            next = self.as_mut().poll_next(cx);
         }
     }
 
     /// What follows the attempt under way, or the next one.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Next<RB>> {
         loop {
-            let mut this = self.as_mut().project();
-            match this.state.as_mut().project() {
+            let mut state = self.as_mut().project().state;
+            match state.as_mut().project() {
                 StateProjection::Calling { response } => {
                     let result = ready!(response.poll(cx)).map_err(Into::into);
-                    return Poll::Ready(this.operation.after_call(result, this.body.as_ref()));
+                    return Poll::Ready(self.after_call(result));
                 }
                 StateProjection::Waiting { wait } => {
                     ready!(wait.poll(cx));
-                    this.state.set(State::Readying);
+                    state.set(State::Readying);
                 }
                 StateProjection::Readying => match ready!(self.as_mut().poll_resend(cx)) {
-                    Ok(response) => self
-                        .as_mut()
-                        .project()
-                        .state
-                        .set(State::Calling { response }),
+                    Ok(response) => {
+                        let state = State::Calling { response };
+                        self.as_mut().project().state.set(state);
+                    }
                     Err(error) => {
-                        let this = self.as_mut().project();
-                        let next = this.operation.after_no_call(error, this.body.as_ref());
-                        return Poll::Ready(next);
+                        let (operation, kept) = self.parts();
+                        return Poll::Ready(operation.after_no_call(error, kept));
                     }
                 },
             }
         }
+    }
+
+    fn after_call(self: Pin<&mut Self>, result: Result<Response<RB>, BoxError>) -> Next<RB> {
+        let (operation, kept) = self.parts();
+        operation.after_call(result, kept)
+    }
+
+    fn parts(self: Pin<&mut Self>) -> (&mut Operation<C>, Kept<'_, B>) {
+        let this = self.project();
+        let kept = Kept {
+            head: this.head.as_ref(),
+            body: this.body.as_ref(),
+        };
+        (this.operation, kept)
     }
 
     /// Sends the request once more as soon as the inner service is ready.
@@ -139,12 +159,15 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Result<S::Future, BoxError>> {
         let this = self.project();
-        let (Some(inner), Some(body)) = (this.inner, this.body) else {
+        let Some(inner) = this.inner else {
             return Poll::Ready(Err(NotReplayable::Once.into()));
         };
         ready!(inner.poll_ready(cx)).map_err(Into::into)?;
 
-        let body = body.try_clone()?;
+        let body = match this.body {
+            Some(body) => body.try_clone()?,
+            None => ReplayBody::empty(),
+        };
         // The last attempt takes what the others have to copy.
         let head = if this.operation.is_last() {
             this.head.take()
@@ -169,25 +192,26 @@ where
     type Output = Result<Response<RB>, BoxError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut outcome;
         let this = self.as_mut().project();
-        let StateProjection::Calling { response } = this.state.project() else {
-            let next = ready!(self.as_mut().poll_next(cx));
-            return self.go_on(next, cx);
+        let settled = if let StateProjection::Calling { response } = this.state.project() {
+            outcome = response.poll(cx).map_err(Into::into);
+            match &outcome {
+                Poll::Pending => {
+                    this.operation.pended();
+                    true
+                }
+                Poll::Ready(Ok(response)) => this.operation.is_plain_success(response),
+                Poll::Ready(Err(_)) => false,
+            }
+        } else {
+            outcome = Poll::Pending;
+            false
         };
-        let outcome = response.poll(cx).map_err(Into::into);
-        match outcome {
-            Poll::Pending => {
-                this.operation.pended();
-                Poll::Pending
-            }
-            Poll::Ready(Ok(response)) if this.operation.is_plain_success(&response) => {
-                Poll::Ready(Ok(response))
-            }
-            Poll::Ready(result) => {
-                let next = this.operation.after_call(result, this.body.as_ref());
-                self.go_on(next, cx)
-            }
+        if !settled {
+            self.go_on(&mut outcome, cx);
         }
+        outcome
     }
 }
 

@@ -6,11 +6,12 @@ use std::time::Duration;
 use buttress_backoff::{Backoff, Random};
 use buttress_classify::HttpClassifier;
 use buttress_key::Profile;
+use http::request::Parts;
 use tower_layer::Layer;
 
 use crate::decision::Terms;
 use crate::policy::Policy;
-use crate::{Budget, Head, Retry};
+use crate::{Budget, Retry};
 
 /// Repeats calls that failed for now, where repeating is safe.
 ///
@@ -88,9 +89,9 @@ impl<C> RetryLayer<C> {
 
     /// Takes requests for which `safe` holds as safe to repeat, whatever their method. Default: none.
     ///
-    /// It is asked once for each operation, before the first attempt, and not for idempotent
-    /// methods.
-    pub fn safe_when(mut self, safe: impl Fn(&Head<'_>) -> bool + Send + Sync + 'static) -> Self {
+    /// It is asked after an attempt that failed for now, about the head as the caller gave it, and
+    /// not about idempotent methods.
+    pub fn safe_when(mut self, safe: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
         self.policy.safe_when = Some(Arc::new(safe));
         self
     }

@@ -6,7 +6,6 @@ mod decision;
 mod drain;
 mod error;
 mod future;
-mod head;
 mod layer;
 mod operation;
 mod policy;
@@ -19,7 +18,6 @@ pub use self::{
     budget::Budget,
     error::Exhausted,
     future::ResponseFuture,
-    head::Head,
     layer::RetryLayer,
     service::Retry,
 };

@@ -8,26 +8,36 @@ use buttress_body::ReplayBody;
 use buttress_classify::{BoxError, Class, Classify, DynError, Sent, Verdict};
 use buttress_deadline::Deadline;
 use http::Response;
+use http::request::Parts;
 use http_body::Body;
 use tokio::time::Instant;
 
 use crate::decision::{Decision, Facts};
 use crate::drain::Wait;
-use crate::policy::{Policy, Safety, sent_further_in};
+use crate::policy::{Policy, sent_further_in};
 use crate::{Attempt, Attempts, Exhausted, Reason, telemetry};
 
 /// What an operation remembers from one attempt to the next.
 pub(crate) struct Operation<C> {
     policy: Arc<Policy<C>>,
-    safety: Safety,
+    /// The request carries the declared profile's key.
+    keyed: bool,
+    /// The layer's own; the request's stands in its head.
     deadline: Option<Deadline>,
-    /// The ordinal of the attempt under way.
-    attempt: NonZeroU32,
-    sent: Sent,
-    waited: Duration,
-    previous: Duration,
+    /// What came before the attempt under way; `None` while it is the first.
+    past: Option<Past>,
     /// An attempt had to wait for its outcome.
     pended: bool,
+}
+
+/// What the attempts so far came to.
+#[derive(Clone, Copy)]
+struct Past {
+    attempts: NonZeroU32,
+    sent: Sent,
+    waited: Duration,
+    /// The last wait.
+    previous: Duration,
 }
 
 /// What follows an attempt.
@@ -38,32 +48,52 @@ pub(crate) enum Next<RB> {
     Wait(Wait<RB>),
 }
 
+/// What was kept of the request.
+pub(crate) struct Kept<'a, B> {
+    /// `None` if it cannot be repeated.
+    pub(crate) head: Option<&'a Parts>,
+    /// `None` if it has no body.
+    pub(crate) body: Option<&'a ReplayBody<B>>,
+}
+
 impl<C> Operation<C> {
     pub(crate) const fn new(
         policy: Arc<Policy<C>>,
-        safety: Safety,
+        keyed: bool,
         deadline: Option<Deadline>,
     ) -> Self {
         Self {
             policy,
-            safety,
+            keyed,
             deadline,
-            attempt: NonZeroU32::MIN,
-            sent: Sent::No,
-            waited: Duration::ZERO,
-            previous: Duration::ZERO,
+            past: None,
             pended: false,
         }
     }
 
     /// The number that a resend carries.
-    pub(crate) const fn number(&self) -> Attempt {
-        Attempt(self.attempt)
+    pub(crate) fn number(&self) -> Attempt {
+        Attempt(self.attempt())
+    }
+
+    /// The ordinal of the attempt under way.
+    fn attempt(&self) -> NonZeroU32 {
+        self.past
+            .map_or(NonZeroU32::MIN, |past| past.attempts.saturating_add(1))
+    }
+
+    fn waited(&self) -> Duration {
+        self.past.map_or(Duration::ZERO, |past| past.waited)
+    }
+
+    /// Could the peer have begun work in an attempt before the one under way?
+    fn sent_before(&self) -> Sent {
+        self.past.map_or(Sent::No, |past| past.sent)
     }
 
     /// No attempt follows the one under way, whatever its outcome.
     pub(crate) fn is_last(&self) -> bool {
-        self.attempt >= self.policy.terms.attempts
+        self.attempt() >= self.policy.terms.attempts
     }
 
     /// Notes that an attempt has to wait for its outcome.
@@ -71,17 +101,17 @@ impl<C> Operation<C> {
         self.pended = true;
     }
 
-    /// Records a success. True if it is the whole story: no attempt came before.
+    /// Records a success that is the whole story, for no attempt came before; else false.
     #[inline]
     pub(crate) fn is_plain_success<RB>(&self, response: &Response<RB>) -> bool
     where
         C: Classify<Response<RB>>,
     {
-        if self.policy.judge(self.safety, response).class != Class::Success {
+        if self.past.is_some() || self.policy.judge(self.keyed, response).class != Class::Success {
             return false;
         }
         self.policy.deposit(self.pended);
-        self.attempt == NonZeroU32::MIN
+        true
     }
 
     /// Weighs an attempt that was sent and is more than a plain success.
@@ -89,7 +119,7 @@ impl<C> Operation<C> {
     pub(crate) fn after_call<RB, B>(
         &mut self,
         result: Result<Response<RB>, BoxError>,
-        body: Option<&ReplayBody<B>>,
+        kept: Kept<'_, B>,
     ) -> Next<RB>
     where
         C: Classify<Response<RB>>,
@@ -98,19 +128,18 @@ impl<C> Operation<C> {
         B::Error: Into<BoxError>,
     {
         let verdict = match &result {
-            Ok(response) => self.policy.judge(self.safety, response),
+            Ok(response) => self.policy.judge(self.keyed, response),
             Err(error) => self.policy.judge_error::<RB>(&**error),
         };
-        self.weigh(result, verdict, body)
+        if verdict.class == Class::Success {
+            self.policy.deposit(true);
+        }
+        self.weigh(result, verdict, kept)
     }
 
     /// Weighs an attempt that could not be made: nothing was sent.
     #[cold]
-    pub(crate) fn after_no_call<RB, B>(
-        &mut self,
-        error: BoxError,
-        body: Option<&ReplayBody<B>>,
-    ) -> Next<RB>
+    pub(crate) fn after_no_call<RB, B>(&mut self, error: BoxError, kept: Kept<'_, B>) -> Next<RB>
     where
         C: Classify<Response<RB>>,
         RB: Body,
@@ -118,14 +147,14 @@ impl<C> Operation<C> {
         B::Error: Into<BoxError>,
     {
         let verdict = self.policy.judge_error::<RB>(&*error).unsent();
-        self.weigh(Err(error), verdict, body)
+        self.weigh(Err(error), verdict, kept)
     }
 
     fn weigh<RB, B>(
         &mut self,
         result: Result<Response<RB>, BoxError>,
         mut verdict: Verdict,
-        body: Option<&ReplayBody<B>>,
+        kept: Kept<'_, B>,
     ) -> Next<RB>
     where
         RB: Body,
@@ -133,23 +162,23 @@ impl<C> Operation<C> {
         B::Error: Into<BoxError>,
     {
         verdict.sent = verdict.sent.max(sent_further_in(borrow(&result)));
-        let before = self.sent;
-        self.sent = before.max(verdict.sent);
-
         let now = Instant::now();
-        match self.decide(borrow(&result), verdict, body, now) {
+        match self.decide(borrow(&result), verdict, kept, now) {
             Decision::Retry(delay) => {
-                telemetry::resend(self.attempt.get(), delay, verdict.reason);
-                self.attempt = self.attempt.saturating_add(1);
-                self.waited = self.waited.saturating_add(delay);
-                self.previous = delay;
+                telemetry::resend(self.attempt().get(), delay, verdict.reason);
+                self.past = Some(Past {
+                    attempts: self.attempt(),
+                    sent: self.sent_before().max(verdict.sent),
+                    waited: self.waited().saturating_add(delay),
+                    previous: delay,
+                });
                 Next::Wait(Wait::new(now, delay, result.ok().map(Response::into_body)))
             }
             Decision::Stop(reason) => {
                 if !matches!(reason, Reason::Success | Reason::Permanent) {
-                    telemetry::refused(self.attempt.get(), verdict.reason, reason);
+                    telemetry::refused(self.attempt().get(), verdict.reason, reason);
                 }
-                Next::Done(self.tell(result, before, &verdict, reason))
+                Next::Done(self.tell(result, &verdict, reason))
             }
         }
     }
@@ -158,7 +187,7 @@ impl<C> Operation<C> {
         &self,
         outcome: Result<&Response<RB>, &DynError>,
         verdict: Verdict,
-        body: Option<&ReplayBody<B>>,
+        kept: Kept<'_, B>,
         now: Instant,
     ) -> Decision
     where
@@ -167,18 +196,22 @@ impl<C> Operation<C> {
     {
         let facts = Facts {
             verdict,
-            attempt: self.attempt,
-            sent: self.sent,
-            safe: self.policy.is_safe(self.safety, outcome),
-            replayable: body.is_some_and(is_replayable),
-            previous: self.previous,
-            remaining: self.deadline.map(|deadline| deadline.remaining(now)),
+            attempt: self.attempt(),
+            sent: self.sent_before().max(verdict.sent),
+            safe: kept
+                .head
+                .is_none_or(|head| self.policy.is_safe(head, self.keyed, outcome)),
+            replayable: kept.is_replayable(),
+            previous: self.past.map_or(Duration::ZERO, |past| past.previous),
+            remaining: kept
+                .deadline(self.deadline)
+                .map(|deadline| deadline.remaining(now)),
         };
         let decision = self.policy.terms.decide(&facts, self.policy.random(), || {
             self.policy.budget.withdraw(now)
         });
         match decision {
-            Decision::Retry(_) if !body.is_some_and(seize) => Decision::Stop(Reason::NotReplayable),
+            Decision::Retry(_) if !kept.seize() => Decision::Stop(Reason::NotReplayable),
             decision => decision,
         }
     }
@@ -187,21 +220,20 @@ impl<C> Operation<C> {
     fn tell<RB>(
         &self,
         mut result: Result<Response<RB>, BoxError>,
-        before: Sent,
         verdict: &Verdict,
         stopped: Reason,
     ) -> Result<Response<RB>, BoxError> {
-        let single = self.attempt == NonZeroU32::MIN;
+        let (single, before) = (self.past.is_none(), self.sent_before());
         if single && matches!(stopped, Reason::Success | Reason::Permanent) {
             return result;
         }
         let attempts = Attempts {
-            count: self.attempt,
-            waited: self.waited,
-            sent: self.sent,
+            count: self.attempt(),
+            waited: self.waited(),
+            sent: before.max(verdict.sent),
             outcome: self
                 .policy
-                .outcome(self.safety, before, verdict, borrow(&result)),
+                .outcome(self.keyed, before, verdict, borrow(&result)),
             stopped,
         };
         match &mut result {
@@ -215,28 +247,39 @@ impl<C> Operation<C> {
     }
 }
 
-fn is_replayable<B>(body: &ReplayBody<B>) -> bool
-where
-    B: Body + Unpin,
-    B::Error: Into<BoxError>,
-{
-    body.try_clone().is_ok()
+impl<B> Clone for Kept<'_, B> {
+    fn clone(&self) -> Self {
+        *self
+    }
 }
 
-/// Takes the body's source away from the attempt that ended, whose connection may still be reading
-/// it: else it could read past the cap while the backoff runs.
-fn seize<B>(body: &ReplayBody<B>) -> bool
+impl<B> Copy for Kept<'_, B> {}
+
+impl<B> Kept<'_, B>
 where
     B: Body + Unpin,
     B::Error: Into<BoxError>,
 {
-    let Ok(mut newest) = body.try_clone() else {
-        return false;
-    };
-    let mut cx = Context::from_waker(Waker::noop());
-    let frame: Poll<_> = Pin::new(&mut newest).poll_frame(&mut cx);
-    drop(frame);
-    is_replayable(body)
+    fn is_replayable(self) -> bool {
+        self.head.is_some() && self.body.is_none_or(|body| body.try_clone().is_ok())
+    }
+
+    /// Takes the body's source away from the attempt that ended, whose connection may still be
+    /// reading it: else it could read past the cap while the backoff runs.
+    fn seize(self) -> bool {
+        if let Some(Ok(mut newest)) = self.body.map(ReplayBody::try_clone) {
+            let mut cx = Context::from_waker(Waker::noop());
+            let frame: Poll<_> = Pin::new(&mut newest).poll_frame(&mut cx);
+            drop(frame);
+        }
+        self.is_replayable()
+    }
+
+    /// The earlier of the request's own deadline and the layer's.
+    fn deadline(self, own: Option<Deadline>) -> Option<Deadline> {
+        let given = self.head.and_then(|head| Deadline::of(&head.extensions));
+        given.into_iter().chain(own).min()
+    }
 }
 
 fn borrow<T>(result: &Result<T, BoxError>) -> Result<&T, &DynError> {

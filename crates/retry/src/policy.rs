@@ -7,14 +7,15 @@ use buttress_backoff::{Random, thread_random};
 use buttress_classify::{Class, Classify, DynError, Health, Sent, Verdict, find};
 use buttress_deadline::Deadline;
 use buttress_key::{Profile, Stores};
-use http::{Extensions, Request, Response, StatusCode};
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use tokio::time::Instant;
 
 use crate::decision::Terms;
-use crate::{Attempts, Budget, Exhausted, Head, Outcome};
+use crate::{Attempts, Budget, Exhausted, Outcome};
 
-type SafeWhen = dyn Fn(&Head<'_>) -> bool + Send + Sync;
+type SafeWhen = dyn Fn(&Parts) -> bool + Send + Sync;
 type SharedRandom = dyn Random + Send + Sync;
 
 /// Everything that a layer's users set, and the budget that all its services share.
@@ -30,29 +31,12 @@ pub(crate) struct Policy<C> {
     pub(crate) random: Option<Arc<SharedRandom>>,
 }
 
-/// What makes a request safe to repeat; read before it is sent, for its response tells nothing of it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Safety {
-    /// By its method, or by the user's word.
-    by_itself: bool,
-    /// By the declared profile's key.
-    keyed: bool,
-}
-
 impl<C> Policy<C> {
-    pub(crate) fn safety<B>(&self, request: &Request<B>) -> Safety {
-        let (method, headers) = (request.method(), request.headers());
-        Safety {
-            by_itself: method.is_idempotent()
-                || self
-                    .safe_when
-                    .as_ref()
-                    .is_some_and(|safe| safe(&Head::of(request))),
-            keyed: self
-                .profile
-                .as_ref()
-                .is_some_and(|profile| profile.is_keyed(method, headers, request.extensions())),
-        }
+    /// Does the request carry the key of the declared profile?
+    pub(crate) fn is_keyed<B>(&self, request: &Request<B>) -> bool {
+        self.profile.as_ref().is_some_and(|profile| {
+            profile.is_keyed(request.method(), request.headers(), request.extensions())
+        })
     }
 
     /// Could there be a second attempt with this body?
@@ -60,22 +44,17 @@ impl<C> Policy<C> {
         self.terms.attempts > NonZeroU32::MIN && body.size_hint().lower() <= self.replay_cap as u64
     }
 
-    /// The earlier of the request's own deadline and the layer's.
-    pub(crate) fn deadline(&self, extensions: &Extensions) -> Option<Deadline> {
-        let given = Deadline::of(extensions);
-        match self.within {
-            Some(limit) => {
-                let own = Deadline::after(Instant::now(), limit);
-                Some(given.map_or(own, |given| given.min(own)))
-            }
-            None => given,
-        }
+    /// The layer's own deadline for a call that begins now.
+    pub(crate) fn deadline(&self) -> Option<Deadline> {
+        self.within
+            .map(|limit| Deadline::after(Instant::now(), limit))
     }
 
-    /// May the request be repeated after this outcome, though it may have been executed?
+    /// May this request be repeated after this outcome, though it may have been executed?
     pub(crate) fn is_safe<RB>(
         &self,
-        safety: Safety,
+        head: &Parts,
+        keyed: bool,
         outcome: Result<&Response<RB>, &DynError>,
     ) -> bool {
         // A provider that keeps successes alone executes again after a failure that it reported.
@@ -85,7 +64,9 @@ impl<C> Policy<C> {
                     && outcome.is_ok_and(|response| response.status().is_server_error())
             })
         };
-        safety.by_itself || (safety.keyed && !executes_again())
+        head.method.is_idempotent()
+            || self.safe_when.as_ref().is_some_and(|safe| safe(head))
+            || keyed && !executes_again()
     }
 
     /// Judges a response: the profile first where the request carries its key.
@@ -94,17 +75,21 @@ impl<C> Policy<C> {
         clippy::inline_always,
         reason = "a success is folded away where the classifier shows"
     )]
-    pub(crate) fn judge<RB>(&self, safety: Safety, response: &Response<RB>) -> Verdict
+    pub(crate) fn judge<RB>(&self, keyed: bool, response: &Response<RB>) -> Verdict
     where
         C: Classify<Response<RB>>,
     {
-        let by_profile = match &self.profile {
-            Some(profile) if safety.keyed => profile.classify(Ok(response)),
-            _ => None,
-        };
-        by_profile
-            .or_else(|| self.classifier.classify(Ok(response)))
-            .unwrap_or(Verdict::rejected("unclassified"))
+        if keyed && let Some(verdict) = self.judge_by_profile(response) {
+            return verdict;
+        }
+        match self.classifier.classify(Ok(response)) {
+            Some(verdict) => verdict,
+            None => Verdict::rejected("unclassified"),
+        }
+    }
+
+    fn judge_by_profile<RB>(&self, response: &Response<RB>) -> Option<Verdict> {
+        self.profile.as_ref()?.classify(Ok(response))
     }
 
     /// Judges an error. A profile tells of responses alone.
@@ -121,7 +106,7 @@ impl<C> Policy<C> {
     /// What is known about the operation's effect, once its last attempt has ended with `verdict`.
     pub(crate) fn outcome<RB>(
         &self,
-        safety: Safety,
+        keyed: bool,
         before: Sent,
         verdict: &Verdict,
         last: Result<&Response<RB>, &DynError>,
@@ -137,7 +122,7 @@ impl<C> Policy<C> {
                 // A replayed 5xx tells that the provider failed, not how far it had come.
                 let replayed_failure =
                     verdict.health == Health::Neutral && response.status().is_server_error();
-                if !replayed_failure && (before == Sent::No || self.keeps(safety, response)) {
+                if !replayed_failure && (before == Sent::No || self.keeps(keyed, response)) {
                     Outcome::Definite
                 } else {
                     Outcome::Unknown
@@ -148,8 +133,8 @@ impl<C> Policy<C> {
     }
 
     /// Is this the answer that the provider keeps for whichever attempt executes under the key?
-    fn keeps<RB>(&self, safety: Safety, response: &Response<RB>) -> bool {
-        let Some(profile) = self.profile.as_ref().filter(|_| safety.keyed) else {
+    fn keeps<RB>(&self, keyed: bool, response: &Response<RB>) -> bool {
+        let Some(profile) = self.profile.as_ref().filter(|_| keyed) else {
             return false;
         };
         let status = response.status();

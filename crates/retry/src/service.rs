@@ -40,6 +40,21 @@ impl<S, C> Retry<S, C> {
     }
 }
 
+impl<S: Clone, C> Retry<S, C> {
+    /// Calls the instance that was asked whether it is ready, and gives it up to be called again; a
+    /// clone, which was not asked, takes its place.
+    #[inline]
+    fn call_ready<R>(&mut self, request: R) -> (S, S::Future)
+    where
+        S: Service<R>,
+    {
+        let clone = self.inner.clone();
+        let mut ready = mem::replace(&mut self.inner, clone);
+        let response = ready.call(request);
+        (ready, response)
+    }
+}
+
 impl<S: Clone, C> Clone for Retry<S, C> {
     fn clone(&self) -> Self {
         Self::new(self.inner.clone(), Arc::clone(&self.policy))
@@ -64,31 +79,28 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let safety = self.policy.safety(&request);
-        let deadline = self.policy.deadline(request.extensions());
-
+        let keyed = self.policy.is_keyed(&request);
+        let deadline = self.policy.deadline();
         let policy = Arc::clone(&self.policy);
 
         if !self.policy.may_repeat(request.body()) {
             let response = self.inner.call(request.map(ReplayBody::once));
-            return ResponseFuture::once(Operation::new(policy, safety, deadline), response);
+            return ResponseFuture::once(Operation::new(policy, keyed, deadline), response);
         }
         let (head, body) = request.into_parts();
+        if body.is_end_stream() {
+            let request = Request::from_parts(head.clone(), ReplayBody::empty());
+            let (inner, response) = self.call_ready(request);
+            let operation = Operation::new(policy, keyed, deadline);
+            return ResponseFuture::repeatable(operation, response, inner, head, None);
+        }
         let body = ReplayBody::new(body, self.policy.replay_cap);
         let Ok(first) = body.try_clone() else {
             let response = self.inner.call(Request::from_parts(head, body));
-            return ResponseFuture::once(Operation::new(policy, safety, deadline), response);
+            return ResponseFuture::once(Operation::new(policy, keyed, deadline), response);
         };
-        // The clone has not been asked whether it is ready; the instance that has is called.
-        let clone = self.inner.clone();
-        let mut inner = mem::replace(&mut self.inner, clone);
-        let response = inner.call(Request::from_parts(head.clone(), first));
-        ResponseFuture::repeatable(
-            Operation::new(policy, safety, deadline),
-            response,
-            inner,
-            head,
-            body,
-        )
+        let (inner, response) = self.call_ready(Request::from_parts(head.clone(), first));
+        let operation = Operation::new(policy, keyed, deadline);
+        ResponseFuture::repeatable(operation, response, inner, head, Some(body))
     }
 }

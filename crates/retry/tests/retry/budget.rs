@@ -165,6 +165,18 @@ async fn failures_earn_nothing_and_first_attempts_are_never_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_success_earns_whichever_attempt_it_was() {
+    let budget = Budget::new(100, 1);
+    let layer = poor().budget(budget.clone());
+    send(&layer, &Peer::new([]), get()).await.unwrap();
+    assert_eq!(budget.balance(Instant::now()), Some(11));
+
+    let peer = Peer::new([status(503), status(503)]);
+    send(&layer, &peer, get()).await.unwrap();
+    assert_eq!(budget.balance(Instant::now()), Some(11 - 2 + 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_retry_that_is_refused_for_another_reason_costs_nothing() {
     let budget = Budget::new(0, 1);
     let layer = poor().budget(budget.clone());
