@@ -123,7 +123,7 @@ fn a_file_that_cannot_be_read_is_an_error_with_its_place() {
         PathBuf::from("nowhere.json"),
     ];
     for path in bad {
-        let output = run(&[path.clone()]);
+        let output = run(std::slice::from_ref(&path));
         let told = String::from_utf8(output.stderr).unwrap();
         assert!(told.starts_with(&path.display().to_string()), "{told}");
         assert!(output.stdout.is_empty(), "nothing was run");
