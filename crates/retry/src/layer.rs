@@ -89,8 +89,8 @@ impl<C> RetryLayer<C> {
 
     /// Takes requests for which `safe` holds as safe to repeat, whatever their method. Default: none.
     ///
-    /// It is asked after an attempt that failed for now, about the head as the caller gave it, and
-    /// not about idempotent methods.
+    /// It is asked once an attempt has failed, about the head as the caller gave it, and not about
+    /// idempotent methods.
     pub fn safe_when(mut self, safe: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
         self.policy.safe_when = Some(Arc::new(safe));
         self

@@ -5,7 +5,7 @@ use std::time::Duration;
 use buttress_backoff::Backoff;
 use buttress_body::ReplayBody;
 use buttress_classify::{Opinion, Sent, Verdict};
-use buttress_retry::{Exhausted, Outcome, RetryLayer};
+use buttress_retry::{Attempts, Exhausted, Outcome, Reason, RetryLayer};
 use http::{Request, Response};
 use tokio_test::{assert_pending, assert_ready, assert_ready_err, assert_ready_ok, task};
 use tower_test::mock;
@@ -53,7 +53,9 @@ async fn a_resend_waits_until_the_inner_service_is_ready_again() {
     assert!(call.is_woken());
     assert_pending!(call.poll());
     fail(&mut handle, 200);
-    assert_ready_ok!(call.poll());
+    let response = assert_ready_ok!(call.poll());
+    let story = response.extensions().get::<Attempts>().unwrap();
+    assert_eq!((story.count.get(), story.stopped), (2, Reason::Success));
 }
 
 #[tokio::test(start_paused = true)]
