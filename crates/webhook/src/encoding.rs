@@ -19,22 +19,34 @@ pub enum Encoding {
 #[derive(Clone, Copy)]
 pub(crate) struct Tag {
     bytes: [u8; 32],
-    len: usize,
+    len: u8,
 }
 
 impl Tag {
+    /// The tag of these bytes, the first 32 of them.
+    pub(crate) fn of(code: &[u8]) -> Self {
+        let mut bytes = [0; 32];
+        let mut len = 0;
+        for (to, from) in bytes.iter_mut().zip(code) {
+            *to = *from;
+            len += 1;
+        }
+        Self { bytes, len }
+    }
+
     pub(crate) fn decode(text: &[u8], encoding: Encoding, len: usize) -> Option<Self> {
         let mut bytes = [0; 32];
         match encoding {
             Encoding::Base64 => base64(text, bytes.get_mut(..len)?)?,
-            Encoding::Hex => hex(text, bytes.get_mut(..len)?, digit)?,
-            Encoding::HexAnyCase => hex(text, bytes.get_mut(..len)?, any_digit)?,
+            Encoding::Hex => hex(text, bytes.get_mut(..len)?, &LOWER_CASE)?,
+            Encoding::HexAnyCase => hex(text, bytes.get_mut(..len)?, &ANY_CASE)?,
         }
+        let len = u8::try_from(len).ok()?;
         Some(Self { bytes, len })
     }
 
     pub(crate) fn as_slice(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
+        self.bytes.get(..self.len.into()).unwrap_or_default()
     }
 }
 
@@ -54,27 +66,59 @@ pub(crate) fn base64(text: &[u8], out: &mut [u8]) -> Option<()> {
 }
 
 /// Fills `out` from text of exactly its length.
-pub(crate) fn hex(text: &[u8], out: &mut [u8], digit: fn(u8) -> Option<u8>) -> Option<()> {
+pub(crate) fn hex(text: &[u8], out: &mut [u8], digits: &Digits) -> Option<()> {
     if text.len() != out.len() * 2 {
         return None;
     }
+    // Whether all of it was sound is asked once, at the end: no value has one of the upper bits.
+    let mut all = 0;
     for (byte, pair) in out.iter_mut().zip(text.chunks_exact(2)) {
         let [high, low] = pair else { return None };
-        *byte = digit(*high)? << 4 | digit(*low)?;
+        let (high, low) = (digits.value(*high), digits.value(*low));
+        all |= high | low;
+        *byte = high << 4 | low;
     }
-    Some(())
+    (all < 16).then_some(())
 }
 
-pub(crate) const fn digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
+/// The values of the characters that count as hex digits.
+pub(crate) struct Digits([u8; 256]);
+
+impl Digits {
+    #[allow(
+        clippy::indexing_slicing,
+        reason = "evaluated by the compiler, which checks it"
+    )]
+    const fn new(upper: bool) -> Self {
+        let mut values = [u8::MAX; 256];
+        let mut value = 0;
+        while value < 16 {
+            values[b"0123456789abcdef"[value] as usize] = value as u8;
+            if upper {
+                values[b"0123456789ABCDEF"[value] as usize] = value as u8;
+            }
+            value += 1;
+        }
+        Self(values)
+    }
+
+    fn value(&self, character: u8) -> u8 {
+        // There is one for every character.
+        self.0
+            .get(usize::from(character))
+            .copied()
+            .unwrap_or(u8::MAX)
     }
 }
 
-pub(crate) const fn any_digit(byte: u8) -> Option<u8> {
-    digit(byte.to_ascii_lowercase())
+/// Digits of either case.
+pub(crate) static ANY_CASE: Digits = Digits::new(true);
+/// Lower-case digits only.
+pub(crate) static LOWER_CASE: Digits = Digits::new(false);
+
+/// The value of one digit of either case.
+pub(crate) fn any_digit(character: u8) -> Option<u8> {
+    Some(ANY_CASE.value(character)).filter(|value| *value < 16)
 }
 
 /// Writes bytes in an encoding, for the side that signs.

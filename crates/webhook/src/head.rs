@@ -22,11 +22,12 @@ pub fn optional<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
 ) -> Result<Option<&'a [u8]>, Refused> {
-    let mut lines = headers.get_all(name).iter();
-    let Some(first) = lines.next() else {
+    let Some(first) = headers.get(name) else {
         return Ok(None);
     };
-    if lines.any(|line| line != first) {
+    // Mostly no header of a request stands twice, and none has to be looked up twice.
+    let repeated = headers.len() != headers.keys_len();
+    if repeated && headers.get_all(name).iter().any(|line| line != first) {
         return Err(Refused::Malformed);
     }
     Ok(Some(first.as_bytes()).filter(|value| !value.is_empty()))

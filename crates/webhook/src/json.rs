@@ -1,10 +1,9 @@
 //! Members of a JSON object, read no further than needed.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::sync::Arc;
 
-use serde::de::{IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use crate::head::decimal;
 
 /// A text or a number; anything else is [`Scalar::Other`].
 #[derive(Debug, PartialEq)]
@@ -14,12 +13,19 @@ pub(crate) enum Scalar<'a> {
     Text(Cow<'a, str>),
 }
 
-impl Scalar<'_> {
+impl<'a> Scalar<'a> {
+    fn parse(value: &'a [u8]) -> Self {
+        match value {
+            [b'"', ..] => text(value).map_or(Self::Other, Self::Text),
+            _ => decimal(value).map_or(Self::Other, Self::Number),
+        }
+    }
+
     /// As a name: a text that is not empty, or a number in digits.
-    pub(crate) fn into_name(self) -> Option<String> {
+    pub(crate) fn into_name(self) -> Option<Arc<str>> {
         match self {
-            Self::Text(text) if !text.is_empty() => Some(text.into_owned()),
-            Self::Number(number) => Some(number.to_string()),
+            Self::Text(text) if !text.is_empty() => Some(Arc::from(&*text)),
+            Self::Number(number) => Some(number.to_string().into()),
             _ => None,
         }
     }
@@ -34,120 +40,129 @@ impl Scalar<'_> {
 
 /// The top-level members of these names, each the first of its name.
 ///
-/// Reading stops once all are found, so that an id which stands first costs the same in a body of
-/// any size. A body that is no JSON object has no members; one that breaks off keeps those before.
+/// Reading stops once all are found, so that an id which stands first costs the same in a body of any
+/// size, and nothing is allocated unless a text has escapes. It finds members and does not judge: a body
+/// that is no JSON object has none, and one that breaks off keeps those before.
 pub(crate) fn members<'a, const N: usize>(
     body: &'a [u8],
     names: [&str; N],
 ) -> [Option<Scalar<'a>>; N] {
     let mut found = [const { None }; N];
-    let visitor = Members {
-        names,
-        found: &mut found,
-    };
-    // What was found stands in `found`; stopping early is reported as an error of no interest.
-    let _ = serde_json::Deserializer::from_slice(body).deserialize_map(visitor);
+    let mut rest = body.trim_ascii_start();
+    if rest.first() != Some(&b'{') {
+        return found;
+    }
+    while found.iter().any(Option::is_none) {
+        // Past the brace, or past the comma.
+        let Some((key, value, after)) = rest.get(1..).and_then(member) else {
+            break;
+        };
+        rest = after;
+        let Some(key) = text(key) else { break };
+        let place = names.iter().position(|name| *name == key);
+        if let Some(slot @ None) = place.and_then(|place| found.get_mut(place)) {
+            *slot = Some(Scalar::parse(value));
+        }
+        if rest.first() != Some(&b',') {
+            break;
+        }
+    }
     found
 }
 
-struct Members<'n, 'f, 'a, const N: usize> {
-    names: [&'n str; N],
-    found: &'f mut [Option<Scalar<'a>>; N],
+/// A key, its value, and what follows them.
+fn member(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let text = text.trim_ascii_start();
+    let (key, rest) = text.split_at_checked(string_len(text)?)?;
+    let rest = rest.trim_ascii_start().strip_prefix(b":")?;
+    let rest = rest.trim_ascii_start();
+    let (value, rest) = rest.split_at_checked(value_len(rest)?)?;
+    Some((key, value, rest.trim_ascii_start()))
 }
 
-impl<'a, const N: usize> Visitor<'a> for Members<'_, '_, 'a, N> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
+/// The length of the string that begins here, quotes included.
+fn string_len(text: &[u8]) -> Option<usize> {
+    if text.first() != Some(&b'"') {
+        return None;
     }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut missing = N;
-        while missing > 0 {
-            let Some(key) = map.next_key::<Text<'a>>()? else {
-                break;
-            };
-            let place = self.names.iter().position(|name| *name == key.0);
-            match place.and_then(|place| self.found.get_mut(place)) {
-                Some(slot @ None) => {
-                    *slot = Some(map.next_value()?);
-                    missing -= 1;
-                }
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
+    let mut escaped = false;
+    for (place, byte) in text.iter().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return Some(place + 1),
+            _ => {}
         }
-        Ok(())
+    }
+    None
+}
+
+/// The length of the value that begins here.
+fn value_len(text: &[u8]) -> Option<usize> {
+    match text.first()? {
+        b'"' => string_len(text),
+        b'{' | b'[' => nested_len(text),
+        _ => text
+            .iter()
+            .position(|byte| b",}]".contains(byte) || byte.is_ascii_whitespace()),
     }
 }
 
-/// A string that is borrowed where it has no escapes.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ScalarVisitor)
+/// The length of the object or array that begins here.
+fn nested_len(text: &[u8]) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut place = 0;
+    loop {
+        match text.get(place)? {
+            b'"' => {
+                place += string_len(text.get(place..)?)?;
+                continue;
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+        place += 1;
+        if depth == 0 {
+            return Some(place);
+        }
     }
 }
 
-struct ScalarVisitor;
-
-impl<'a> Visitor<'a> for ScalarVisitor {
-    type Value = Scalar<'a>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
+/// The text of a string, borrowed unless it has escapes.
+fn text(quoted: &[u8]) -> Option<Cow<'_, str>> {
+    let inner = quoted.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    if inner.contains(&b'\\') {
+        return serde_json::from_slice(quoted).ok().map(Cow::Owned);
     }
-
-    fn visit_borrowed_str<E>(self, text: &'a str) -> Result<Scalar<'a>, E> {
-        Ok(Scalar::Text(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Scalar<'a>, E> {
-        Ok(Scalar::Text(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Scalar<'a>, E> {
-        Ok(Scalar::Number(number))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Scalar<'a>, E> {
-        Ok(Scalar::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Scalar<'a>, E> {
-        Ok(Scalar::Other)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Scalar<'a>, E> {
-        Ok(Scalar::Other)
-    }
-
-    fn visit_unit<E>(self) -> Result<Scalar<'a>, E> {
-        Ok(Scalar::Other)
-    }
-
-    fn visit_seq<A: serde::de::SeqAccess<'a>>(self, mut seq: A) -> Result<Scalar<'a>, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Scalar::Other)
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Scalar<'a>, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Scalar::Other)
-    }
+    std::str::from_utf8(inner).ok().map(Cow::Borrowed)
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::Value;
 
     use super::*;
 
-    fn id(body: &str) -> Option<String> {
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (-9_i64..1_000_000_000_000).prop_map(Value::from),
+            any::<f32>().prop_map(Value::from),
+            "[a\"\\\\{}\\[\\],: \u{e9}\n]{0,5}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 12, 3, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+                prop::collection::btree_map("[a-c]", inner, 0..3)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    fn id(body: &str) -> Option<Arc<str>> {
         let [id] = members(body.as_bytes(), ["id"]);
         id?.into_name()
     }
@@ -192,7 +207,7 @@ mod tests {
             assert_eq!(id(body), None, "{body}");
         }
         let [id] = members(b"{\"id\":\"\xff\"}", ["id"]);
-        assert!(id.is_none());
+        assert_eq!(id, Some(Scalar::Other));
     }
 
     #[test]
@@ -205,6 +220,30 @@ mod tests {
         #[test]
         fn no_bytes_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = members(&body, ["id", "type"]);
+            let object = [b"{\"id\":", &body[..]].concat();
+            let _ = members(&object, ["id", "type"]);
+        }
+
+        #[test]
+        fn members_are_those_that_a_parser_finds(
+            object in prop::collection::btree_map("[a-c\"\\\\]{1,2}", value(), 0..5),
+            pretty: bool,
+        ) {
+            let value = Value::Object(object.into_iter().collect());
+            let body = if pretty {
+                serde_json::to_string_pretty(&value).unwrap()
+            } else {
+                value.to_string()
+            };
+            for name in ["a", "b", "\"", "\\"] {
+                let [found] = members(body.as_bytes(), [name]);
+                let expected = value.get(name).map(|value| match value {
+                    Value::String(text) => Scalar::Text(text.into()),
+                    Value::Number(number) => number.as_u64().map_or(Scalar::Other, Scalar::Number),
+                    _ => Scalar::Other,
+                });
+                prop_assert_eq!(found, expected, "{}", body);
+            }
         }
     }
 }

@@ -42,7 +42,7 @@ pub(crate) enum State {
 }
 
 impl State {
-    pub(crate) fn new(algorithm: Algorithm, key: &[u8]) -> Result<Self, Fault> {
+    fn new(algorithm: Algorithm, key: &[u8]) -> Result<Self, Fault> {
         let keyed = match algorithm {
             Algorithm::Sha1 => Hmac::new_from_slice(key).map(Self::Sha1),
             Algorithm::Sha256 => Hmac::new_from_slice(key).map(Self::Sha256),
@@ -51,44 +51,33 @@ impl State {
         keyed.map_err(|_| Fault::Length("a length that HMAC takes"))
     }
 
-    fn update(&mut self, piece: &[u8]) {
+    pub(crate) fn update(&mut self, piece: &[u8]) {
         match self {
             Self::Sha1(mac) => mac.update(piece),
             Self::Sha256(mac) => mac.update(piece),
         }
     }
 
-    fn finish(self) -> Code {
-        let mut bytes = [0; 32];
-        let len = match self {
-            Self::Sha1(mac) => fill(&mut bytes, &mac.finalize().into_bytes()),
-            Self::Sha256(mac) => fill(&mut bytes, &mac.finalize().into_bytes()),
-        };
-        Code { bytes, len }
+    fn finish(self) -> Tag {
+        match self {
+            Self::Sha1(mac) => Tag::of(&mac.finalize().into_bytes()),
+            Self::Sha256(mac) => Tag::of(&mac.finalize().into_bytes()),
+        }
     }
-}
 
-fn fill(bytes: &mut [u8; 32], output: &[u8]) -> usize {
-    for (to, from) in bytes.iter_mut().zip(output) {
-        *to = *from;
-    }
-    output.len()
-}
-
-/// What an HMAC came to.
-struct Code {
-    bytes: [u8; 32],
-    len: usize,
-}
-
-impl Code {
-    fn as_slice(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
+    /// Whether one of the tags is the code of the message taken in.
+    pub(crate) fn fits(self, tags: &[Option<Tag>]) -> bool {
+        let code = self.finish();
+        let fits = |tag: &Tag| equal(code.as_slice(), tag.as_slice());
+        tags.iter().flatten().any(fits)
     }
 }
 
 /// The keys of one sender, each ready to go on from.
-pub(crate) struct Keys(Vec<State>);
+pub(crate) struct Keys {
+    first: State,
+    rest: Vec<State>,
+}
 
 impl Keys {
     /// Keys that are the secrets' bytes as they are.
@@ -102,57 +91,59 @@ impl Keys {
         secrets: &Secrets,
         decode: impl Fn(&[u8]) -> Result<Vec<u8>, Fault>,
     ) -> Result<Self, InvalidSecret> {
-        secrets
+        let mut states = secrets
             .parse(|secret| {
                 let key = zeroize::Zeroizing::new(decode(secret)?);
                 if key.is_empty() {
                     return Err(Fault::Empty);
                 }
                 State::new(algorithm, &key)
-            })
-            .map(Self)
+            })?
+            .into_iter();
+        let first = states.next().ok_or(InvalidSecret::new(0, Fault::None))?;
+        let rest = states.collect();
+        Ok(Self { first, rest })
     }
 
-    pub(crate) fn start(&self) -> Running {
-        let mut running = Running([const { None }; 4]);
-        for (slot, key) in running.0.iter_mut().zip(&self.0) {
-            *slot = Some(key.clone());
+    /// Begins a code under the first key.
+    #[inline]
+    pub(crate) fn start(&self) -> State {
+        self.first.clone()
+    }
+
+    /// The place of the key under which one of the tags fits a message, which is handed over in pieces.
+    pub(crate) fn find(
+        &self,
+        tags: &[Option<Tag>],
+        message: impl Fn(&mut dyn FnMut(&[u8])),
+    ) -> Option<usize> {
+        let mut first = self.start();
+        message(&mut |piece| first.update(piece));
+        if first.fits(tags) {
+            return Some(0);
         }
-        running
+        self.find_later(tags, message)
     }
 
-    /// The code of a message under the newest secret.
+    /// As [`find`](Self::find), for every key but the first.
+    pub(crate) fn find_later(
+        &self,
+        tags: &[Option<Tag>],
+        message: impl Fn(&mut dyn FnMut(&[u8])),
+    ) -> Option<usize> {
+        let mut later = self.rest.iter().cloned();
+        let found = later.position(|mut state| {
+            message(&mut |piece| state.update(piece));
+            state.fits(tags)
+        });
+        Some(found? + 1)
+    }
+
+    /// The code of a message under the first key.
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
-        let Some(mut state) = self.0.first().cloned() else {
-            return Vec::new();
-        };
+        let mut state = self.start();
         state.update(message);
         state.finish().as_slice().to_vec()
-    }
-}
-
-/// One running code for each key, side by side.
-pub(crate) struct Running([Option<State>; 4]);
-
-impl Running {
-    pub(crate) fn update(&mut self, piece: &[u8]) {
-        for state in self.0.iter_mut().flatten() {
-            state.update(piece);
-        }
-    }
-
-    /// The place of the key under which one of the tags fits.
-    pub(crate) fn finish(self, tags: &(impl Iterator<Item = Tag> + Clone)) -> Option<usize> {
-        let mut found = None;
-        for (index, state) in self.0.into_iter().flatten().enumerate() {
-            let code = state.finish();
-            for tag in tags.clone() {
-                if equal(code.as_slice(), tag.as_slice()) && found.is_none() {
-                    found = Some(index);
-                }
-            }
-        }
-        found
     }
 }
 
@@ -179,25 +170,28 @@ mod tests {
             let mut running = keys.start();
             running.update(b"what do ya want ");
             running.update(b"for nothing?");
-            assert_eq!(running.finish(&[tag(code)].into_iter()), Some(0));
+            assert!(running.fits(&[None, Some(tag(code))]));
         }
     }
 
     #[test]
     fn the_place_of_the_matching_secret_is_told() {
         let keys = Keys::raw(Algorithm::Sha256, &["new", "Jefe", "old"].into()).unwrap();
-        let mut running = keys.start();
-        running.update(b"what do ya want for nothing?");
         let code = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
-        assert_eq!(running.finish(&[tag(code)].into_iter()), Some(1));
+        let found = keys.find(&[Some(tag(code))], |each| {
+            each(b"what do ya want ");
+            each(b"for nothing?");
+        });
+        assert_eq!(found, Some(1));
     }
 
     #[test]
     fn no_tag_fits_nothing() {
         let keys = Keys::raw(Algorithm::Sha256, &"Jefe".into()).unwrap();
-        assert_eq!(keys.start().finish(&[].into_iter()), None);
+        assert!(!keys.start().fits(&[]));
+        assert!(!keys.start().fits(&[None, None]));
         // A tag of no bytes is not the prefix of anything.
-        assert_eq!(keys.start().finish(&[tag("")].into_iter()), None);
+        assert!(!keys.start().fits(&[Some(tag(""))]));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::future::{Ready, ready};
+use std::sync::Arc;
 
 use buttress_event::{Bound, EventId, Source};
 use http::HeaderName;
@@ -80,7 +81,7 @@ impl TokenScheme {
     fn judge(&self, index: usize, delivery: &Delivery<'_>) -> Verdict {
         let headers = &delivery.head.headers;
         let id = match &self.id {
-            UnsignedId::Header(name) => label(headers, name).map(str::to_owned),
+            UnsignedId::Header(name) => label(headers, name).map(Arc::from),
             UnsignedId::Member(name) => {
                 let [id] = members(delivery.body, [name]);
                 id.and_then(Scalar::into_name)

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::future::{Ready, ready};
+use std::sync::Arc;
 use std::time::Duration;
 
 use buttress_event::EventId;
@@ -8,7 +9,7 @@ use http::HeaderName;
 use http::request::Parts;
 
 use super::Key;
-use crate::encoding::{any_digit, base64, hex};
+use crate::encoding::{ANY_CASE, base64, hex};
 use crate::head::{decimal, label, single};
 use crate::hmac::{feed, near, since_epoch};
 use crate::json::{Scalar, members};
@@ -66,7 +67,7 @@ impl Ed25519Scheme {
         let value = single(&head.headers, &self.form.signature)?;
         if !self.form.versions {
             let mut signature = [0; 64];
-            hex(value, &mut signature, any_digit).ok_or(Refused::Mismatch)?;
+            hex(value, &mut signature, &ANY_CASE).ok_or(Refused::Mismatch)?;
             return Ok(vec![signature]);
         }
         let signatures: Vec<_> = value
@@ -107,7 +108,7 @@ impl Ed25519Scheme {
             return Ok(Verdict::Handshake(reply));
         }
         let id = match &self.form.id {
-            Id::Header(name) => label(headers, name).map(str::to_owned),
+            Id::Header(name) => label(headers, name).map(Arc::from),
             Id::Member(name) => {
                 let [id] = members(delivery.body, [name]);
                 id.and_then(Scalar::into_name)

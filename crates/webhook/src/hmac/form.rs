@@ -7,8 +7,11 @@ use crate::encoding::{Encoding, Tag, encode};
 use crate::head::{decimal, single};
 use crate::mac::Algorithm;
 
-/// The most signatures that are tried of one header.
-const MOST: usize = 16;
+/// The most signatures that are tried of one header: as many as there can be secrets.
+const MOST: usize = 4;
+
+/// The signatures of a header.
+pub(super) type Tags = [Option<Tag>; MOST];
 
 type Text = Cow<'static, str>;
 
@@ -108,8 +111,8 @@ impl Signature {
         decimal(text).ok_or(Refused::Malformed)
     }
 
-    /// The header's value, unless it is absent or two lines were folded into it.
-    pub(super) fn value<'a>(&self, headers: &'a HeaderMap) -> Result<&'a [u8], Refused> {
+    /// The signatures of the header, unless it is absent or two lines were folded into it.
+    pub(super) fn read(&self, headers: &HeaderMap, algorithm: Algorithm) -> Result<Tags, Refused> {
         let value = single(headers, &self.header)?;
         if let Form::Versions { .. } = self.form {
             let folded = |piece: &[u8]| piece.split(|byte| *byte == b',').nth(2).is_some();
@@ -117,39 +120,45 @@ impl Signature {
                 return Err(Refused::Malformed);
             }
         }
-        Ok(value)
+        let mut tags = [None; MOST];
+        if let Form::Whole { prefix } = &self.form {
+            let text = value.strip_prefix(prefix.as_bytes());
+            let tag = text.and_then(|text| Tag::decode(text, self.encoding, algorithm.len()));
+            tags = [tag, None, None, None];
+        } else {
+            for (slot, tag) in tags.iter_mut().zip(self.tags(value, algorithm)) {
+                *slot = Some(tag);
+            }
+        }
+        if tags.iter().all(Option::is_none) {
+            return Err(Refused::Mismatch);
+        }
+        Ok(tags)
     }
 
-    /// The signatures of a header value; what cannot be one is passed over.
-    pub(super) fn tags<'a>(
+    /// The signatures of a list; what cannot be one is passed over.
+    fn tags<'a>(
         &'a self,
         value: &'a [u8],
         algorithm: Algorithm,
-    ) -> impl Iterator<Item = Tag> + Clone + use<'a> {
-        let (separator, label) = match &self.form {
-            Form::Whole { prefix } => (None, prefix),
+    ) -> impl Iterator<Item = Tag> + use<'a> {
+        let (separator, label, mark) = match &self.form {
             Form::Pairs {
                 separator, label, ..
-            } => (Some(*separator), label),
-            Form::Versions { label } => (Some(' '), label),
+            } => (*separator, label, b"="),
+            Form::Versions { label } | Form::Whole { prefix: label } => (' ', label, b","),
         };
-        let whole = separator.is_none();
         value
-            .split(move |byte| separator.is_some_and(|separator| char::from(*byte) == separator))
+            .split(move |byte| char::from(*byte) == separator)
             .filter_map(move |piece| {
-                let text = match &self.form {
-                    _ if whole => piece.strip_prefix(label.as_bytes())?,
-                    Form::Versions { .. } => {
-                        piece.strip_prefix(label.as_bytes())?.strip_prefix(b",")?
-                    }
-                    _ => piece
-                        .trim_ascii()
-                        .strip_prefix(label.as_bytes())?
-                        .strip_prefix(b"=")?,
+                let piece = if mark == b"=" {
+                    piece.trim_ascii()
+                } else {
+                    piece
                 };
+                let text = piece.strip_prefix(label.as_bytes())?.strip_prefix(mark)?;
                 Tag::decode(text, self.encoding, algorithm.len())
             })
-            .take(MOST)
     }
 
     /// The header value that carries this code.

@@ -7,11 +7,11 @@ use http::HeaderName;
 use http::request::Parts;
 
 use super::HmacBuilder;
-use super::form::Signature;
+use super::form::{Signature, Tags};
 use super::time::{Place, Timestamp};
 use crate::head::{decimal, label, optional, single};
 use crate::json::{Scalar, members};
-use crate::mac::{Algorithm, Keys, Running};
+use crate::mac::{Algorithm, Keys, State};
 use crate::{Delivery, Facts, PublicUrl, Refused, Reply, Scheme, Verdict};
 
 /// Something that is signed besides the body.
@@ -111,14 +111,23 @@ impl HmacScheme {
         let HmacProgress {
             mut running,
             number,
+            tags,
         } = progress;
-        let headers = &delivery.head.headers;
-        feed(&self.shape.after, delivery.head, number, &mut |piece| {
+        let (head, headers) = (delivery.head, &delivery.head.headers);
+        feed(&self.shape.after, head, number, &mut |piece| {
             running.update(piece);
         })?;
-        let value = self.shape.signature.value(headers)?;
-        let tags = self.shape.signature.tags(value, self.shape.algorithm);
-        let index = running.finish(&tags).ok_or(Refused::Mismatch)?;
+        // The other secrets are tried only now that the first one does not fit, on the body in whole.
+        let message = |each: &mut dyn FnMut(&[u8])| {
+            let _ = feed(&self.shape.before, head, number, each);
+            each(delivery.body);
+            let _ = feed(&self.shape.after, head, number, each);
+        };
+        let index = running
+            .fits(&tags)
+            .then_some(0)
+            .or_else(|| self.keys.find_later(&tags, message))
+            .ok_or(Refused::Mismatch)?;
         if delivery.body.is_empty() && !self.shape.empty_body {
             return Err(Refused::Missing);
         }
@@ -238,8 +247,9 @@ fn member_number(body: &[u8], name: &str) -> Result<u64, Refused> {
 
 /// A verification by [`HmacScheme`] on its way.
 pub struct HmacProgress {
-    running: Running,
+    running: State,
     number: Option<u64>,
+    tags: Tags,
 }
 
 impl fmt::Debug for HmacProgress {
@@ -263,9 +273,13 @@ impl Scheme for HmacScheme {
         }
     }
 
+    #[inline]
     fn begin(&self, head: &Parts) -> Result<HmacProgress, Refused> {
         // An absent signature is known before the body is read.
-        self.shape.signature.value(&head.headers)?;
+        let tags = self
+            .shape
+            .signature
+            .read(&head.headers, self.shape.algorithm)?;
         for name in &self.shape.required {
             optional(&head.headers, name)?.ok_or(Refused::Missing)?;
         }
@@ -274,13 +288,19 @@ impl Scheme for HmacScheme {
         feed(&self.shape.before, head, number, &mut |piece| {
             running.update(piece);
         })?;
-        Ok(HmacProgress { running, number })
+        Ok(HmacProgress {
+            running,
+            number,
+            tags,
+        })
     }
 
+    #[inline]
     fn update(&self, progress: &mut HmacProgress, piece: &[u8]) {
         progress.running.update(piece);
     }
 
+    #[inline]
     fn finish(&self, progress: HmacProgress, delivery: &Delivery<'_>) -> Self::Finish {
         ready(self.judge(progress, delivery))
     }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::encoding::{Encoding, Tag};
+use crate::encoding::Tag;
 use crate::mac::{Algorithm, Keys};
 use crate::{InvalidSecret, Secrets};
 
@@ -126,11 +126,9 @@ impl MessageKey {
                 .try_into()
                 .is_ok_and(|signature| key.verify(message, signature)),
             Kind::Hmac(keys) => {
-                let text = crate::encoding::encode(signature, Encoding::Hex);
-                let tag = Tag::decode(text.as_bytes(), Encoding::Hex, 32);
-                let mut running = keys.start();
-                running.update(message);
-                running.finish(&tag.into_iter()).is_some()
+                let whole = signature.len() == Algorithm::Sha256.len();
+                let tag = whole.then(|| Tag::of(signature));
+                keys.find(&[tag], |each| each(message)).is_some()
             }
             #[cfg(feature = "rsa")]
             Kind::Rsa(key, algorithm) => key.verify_rsa(*algorithm, message, signature),

@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::future::{Ready, ready};
+use std::sync::Arc;
 use std::time::Duration;
 
 use buttress_event::{Bound, EventId, Source};
@@ -173,7 +174,7 @@ impl MessageSignatureScheme {
             Id::None => return EventId::None,
             Id::Header(name) => {
                 let covered = |component: &Component| component.name == name.as_str();
-                let id = label(&delivery.head.headers, name).map(str::to_owned);
+                let id = label(&delivery.head.headers, name).map(Arc::from);
                 (id, input.components.iter().any(covered))
             }
             Id::Member(name) => {

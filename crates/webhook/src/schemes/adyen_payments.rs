@@ -76,10 +76,10 @@ impl AdyenPaymentsScheme {
                 .filter(|text| !text.is_empty())
                 .ok_or(Refused::Missing)?;
             let tag = Tag::decode(signature.as_bytes(), Encoding::Base64, 32);
-            let mut running = self.keys.start();
-            running.update(item.signed()?.as_bytes());
-            let index = running
-                .finish(&tag.into_iter())
+            let signed = item.signed()?;
+            let index = self
+                .keys
+                .find(&[tag], |each| each(signed.as_bytes()))
                 .filter(|index| *found.get_or_insert(*index) == *index)
                 .ok_or(Refused::Mismatch)?;
             found = Some(index);

@@ -75,16 +75,16 @@ impl MailgunScheme {
 
     fn judge(&self, delivery: &Delivery<'_>) -> Result<Verdict, Refused> {
         let signed = read(delivery)?;
-        let mut running = self.keys.start();
-        running.update(signed.timestamp.as_bytes());
-        running.update(signed.token.as_bytes());
-        let parent = signed.parent.filter(|_| self.parent);
-        let tags = [Some(signed.signature), parent];
-        let tags = tags
-            .iter()
-            .flatten()
-            .filter_map(|text| Tag::decode(text.as_bytes(), Encoding::Hex, 32));
-        let index = running.finish(&tags).ok_or(Refused::Mismatch)?;
+        let decode = |text: &String| Tag::decode(text.as_bytes(), Encoding::Hex, 32);
+        let parent = signed.parent.as_ref().filter(|_| self.parent);
+        let tags = [decode(&signed.signature), parent.and_then(decode)];
+        let index = self
+            .keys
+            .find(&tags, |each| {
+                each(signed.timestamp.as_bytes());
+                each(signed.token.as_bytes());
+            })
+            .ok_or(Refused::Mismatch)?;
 
         // `timestamp` and `token` are signed as one text: a digit could move from one to the other.
         if signed.token.len() != 50

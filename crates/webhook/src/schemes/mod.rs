@@ -83,7 +83,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::HeaderName;
 
-use crate::encoding::{any_digit, hex};
+use crate::encoding::{ANY_CASE, hex};
 use crate::secret::Fault;
 
 /// Base64 of a key, as people paste it: with its padding or without.
@@ -100,7 +100,7 @@ pub(crate) fn base64_key(text: &[u8]) -> Result<Vec<u8>, Fault> {
 
 pub(crate) fn hex_key(text: &[u8]) -> Result<Vec<u8>, Fault> {
     let mut key = vec![0; text.len() / 2];
-    hex(text, &mut key, any_digit).ok_or(Fault::Encoding("hex digits of a key"))?;
+    hex(text, &mut key, &ANY_CASE).ok_or(Fault::Encoding("hex digits of a key"))?;
     Ok(key)
 }
 

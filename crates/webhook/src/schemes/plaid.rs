@@ -13,7 +13,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::header;
-use crate::encoding::{digit, hex};
+use crate::encoding::{LOWER_CASE, hex};
 use crate::head::single;
 use crate::hmac::{near, since_epoch};
 use crate::mac::equal;
@@ -131,8 +131,12 @@ impl Token {
         let claims: Claims =
             serde_json::from_slice(&self.claims).map_err(|_| Refused::Malformed)?;
         let mut claimed = [0; 32];
-        hex(claims.request_body_sha256.as_bytes(), &mut claimed, digit)
-            .ok_or(Refused::Malformed)?;
+        hex(
+            claims.request_body_sha256.as_bytes(),
+            &mut claimed,
+            &LOWER_CASE,
+        )
+        .ok_or(Refused::Malformed)?;
         if !equal(&claimed, body) {
             return Err(Refused::Mismatch);
         }

@@ -9,7 +9,7 @@ use http::request::Parts;
 use sha2::{Digest, Sha256};
 
 use super::header;
-use crate::encoding::{Tag, digit, encode, hex};
+use crate::encoding::{LOWER_CASE, Tag, encode, hex};
 use crate::form::urlencoded;
 use crate::head::{optional, query, single};
 use crate::mac::{Algorithm, Keys, equal};
@@ -95,10 +95,10 @@ impl TwilioScheme {
         let index = spellings(&url)
             .iter()
             .find_map(|url| {
-                let mut running = self.keys.start();
-                running.update(url.as_bytes());
-                running.update(fields.as_bytes());
-                running.finish(&std::iter::once(tag))
+                self.keys.find(&[Some(tag)], |each| {
+                    each(url.as_bytes());
+                    each(fields.as_bytes());
+                })
             })
             .ok_or(Refused::Mismatch)?;
 
@@ -183,7 +183,7 @@ impl Scheme for TwilioScheme {
             None => BodyHash::Form,
             Some(text) => {
                 let mut expected = [0; 32];
-                hex(text.as_bytes(), &mut expected, digit).ok_or(Refused::Malformed)?;
+                hex(text.as_bytes(), &mut expected, &LOWER_CASE).ok_or(Refused::Malformed)?;
                 BodyHash::Json {
                     expected,
                     running: Sha256::new(),
