@@ -291,16 +291,18 @@ impl Anchor {
         let transition = inside
             .machine
             .record(&core.settings, pass, outcome, now, &*core.random);
-        if inside.machine.late() > late {
+        let is_late = inside.machine.late() > late;
+        self.after(inside, transition, now);
+        if is_late {
             telemetry::late(&core.name);
         }
-        self.after(inside, transition, now);
     }
 
     /// A failure that no pass stands for: the inner service was not even ready.
     pub(crate) fn record_unready(self: &Arc<Self>, outcome: Outcome) {
-        let (generation, _) = self.core.status.read();
-        self.record(Pass::call(generation), outcome, self.core.clock.now());
+        if let Some(generation) = self.core.status.closed() {
+            self.record(Pass::call(generation), outcome, self.core.clock.now());
+        }
     }
 
     /// Lets `change` have its way with the machine.
@@ -367,11 +369,15 @@ impl Anchor {
 
     /// Wakes `waker` once the circuit refuses calls; the place in the queue is `ticket`'s.
     pub(crate) fn wait(&self, ticket: &mut Ticket, waker: &Waker) {
-        lock(&self.core.inside).waiters.put(ticket, waker);
+        let waker = waker.clone();
+        let replaced = lock(&self.core.inside).waiters.put(ticket, waker);
+        // Outside the lock: with a waker its task may be dropped, and with that one a service of ours.
+        drop(replaced);
     }
 
     pub(crate) fn stop_waiting(&self, ticket: &mut Ticket) {
-        lock(&self.core.inside).waiters.remove(ticket);
+        let removed = lock(&self.core.inside).waiters.remove(ticket);
+        drop(removed);
     }
 }
 

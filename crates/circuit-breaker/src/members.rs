@@ -1,6 +1,6 @@
 use crate::sync::{AtomicU64, Ordering};
 
-const ENTRY: u64 = 1 << 24;
+const ENTRY: u64 = 1 << 32;
 const PRESENT: u64 = ENTRY - 1;
 
 /// How many seats of one lane are taken, below how many ever were.

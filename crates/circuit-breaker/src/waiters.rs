@@ -1,3 +1,4 @@
+use std::mem;
 use std::task::Waker;
 
 /// Tasks that wait for the inner service's readiness, and must hear when the circuit opens.
@@ -18,24 +19,29 @@ impl Ticket {
 }
 
 impl Waiters {
-    pub(crate) fn put(&mut self, ticket: &mut Ticket, waker: &Waker) {
-        let known = |(number, _): &&mut (u64, Waker)| Some(*number) == ticket.0;
-        if let Some((_, kept)) = self.waiting.iter_mut().find(known) {
-            kept.clone_from(waker);
-            return;
+    /// Keeps `waker`, and hands back the one that it takes the place of.
+    pub(crate) fn put(&mut self, ticket: &mut Ticket, waker: Waker) -> Option<Waker> {
+        if let Some(place) = self.place(ticket) {
+            return Some(mem::replace(&mut self.waiting[place].1, waker));
         }
         self.tickets += 1;
         ticket.0 = Some(self.tickets);
-        self.waiting.push((self.tickets, waker.clone()));
+        self.waiting.push((self.tickets, waker));
+        None
     }
 
-    pub(crate) fn remove(&mut self, ticket: &mut Ticket) {
-        if let Some(number) = ticket.0.take() {
-            self.waiting.retain(|(kept, _)| *kept != number);
-        }
+    pub(crate) fn remove(&mut self, ticket: &mut Ticket) -> Option<Waker> {
+        let place = self.place(ticket);
+        ticket.0 = None;
+        place.map(|place| self.waiting.swap_remove(place).1)
     }
 
     pub(crate) fn take(&mut self) -> Vec<Waker> {
         self.waiting.drain(..).map(|(_, waker)| waker).collect()
+    }
+
+    fn place(&self, ticket: &Ticket) -> Option<usize> {
+        let number = ticket.0?;
+        self.waiting.iter().position(|(kept, _)| *kept == number)
     }
 }

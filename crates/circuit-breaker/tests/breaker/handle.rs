@@ -51,6 +51,20 @@ async fn disabled_it_learns_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_service_that_is_not_ready_is_no_news_to_a_disabled_circuit() {
+    let layer = consecutive(1).build().unwrap();
+    let circuit = layer.handle();
+    circuit.disable();
+    let mut service = tower::Layer::layer(&layer, crate::readiness::Broken);
+    for _ in 0..3 {
+        assert!(tower::ServiceExt::<()>::ready(&mut service).await.is_err());
+    }
+    assert_eq!(circuit.snapshot().late, 0);
+    circuit.reset();
+    assert_eq!(circuit.state(), State::Closed);
+}
+
+#[tokio::test(start_paused = true)]
 async fn reset_forgets_failures_and_the_growth_of_the_open_time() {
     let (mut service, circuit) = guarded(consecutive(2));
     calls(&mut service, Do::Fail, 2).await;
