@@ -7,14 +7,13 @@ use std::task::{Context, Poll, ready};
 use buttress_classify::{Health, Verdict};
 use bytes::Bytes;
 use futures_util::stream;
-use http::Request;
 use http_body::Frame;
-use http_body_util::{BodyExt, Empty, StreamBody};
+use http_body_util::{BodyExt, StreamBody};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tests::chains::{assert_each, assert_means, empty, error_of, request};
 use tests::clients::Version::{One, Two};
 use tests::clients::{Body, BoxError, Client, Kind, Settings, Version};
-use tests::peer::Step::{Fin, Hang, Read, ReadPreface, ReadRequest, Write};
+use tests::peer::Step::{Fin, Hang, ReadPreface, ReadRequest, Write};
 use tests::peer::frames::{Reason, data, goaway, head, reset, settings};
 use tests::peer::{Peer, Plan, Refusing};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -64,33 +63,16 @@ fn after_a_request(steps: impl IntoIterator<Item = tests::peer::Step>) -> Plan {
 }
 
 #[tokio::test]
-async fn a_refusal_on_a_connection_that_stood() {
-    let peer = Peer::start([vec![Read(8), Fin], after_a_request([Fin])]);
-    let peer = peer.await.unwrap();
-    let request = || {
-        Request::post(peer.http())
-            .body(Empty::<Bytes>::new())
-            .unwrap()
-    };
-
-    let wire = TokioIo::new(RefusedLate(
-        TcpStream::connect(peer.address()).await.unwrap(),
-    ));
-    let (mut client, connection) = hyper::client::conn::http1::handshake(wire).await.unwrap();
+async fn a_refusal_on_an_http_2_connection_that_stood() {
+    let peer = Peer::start([after_a_request([Fin])]).await.unwrap();
+    let socket = RefusedLate(TcpStream::connect(peer.address()).await.unwrap());
+    let handshake =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(socket));
+    let (mut client, connection) = handshake.await.unwrap();
     tokio::spawn(connection);
-    let error: BoxError = client.send_request(request()).await.unwrap_err().into();
-    assert_means(&error, Verdict::transient("connect"), "HTTP/1");
-
-    let wire = TokioIo::new(RefusedLate(
-        TcpStream::connect(peer.address()).await.unwrap(),
-    ));
-    let (mut client, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), wire)
-            .await
-            .unwrap();
-    tokio::spawn(connection);
-    let error: BoxError = client.send_request(request()).await.unwrap_err().into();
-    assert_means(&error, Verdict::transient("connect"), "HTTP/2");
+    let error = client.send_request(request(&peer.http(), empty())).await;
+    let error: BoxError = error.unwrap_err().into();
+    assert_means(&error, Verdict::transient("connect"), "late");
 }
 
 #[tokio::test]
