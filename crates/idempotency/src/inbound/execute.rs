@@ -1,0 +1,198 @@
+//! The task of one request: looks its key up, and executes it if nobody has.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use buttress_classify::BoxError;
+use buttress_deadline::Deadline;
+use buttress_store::{
+    Begin, BeginRequest, Claim, StoreError, StoreErrorKind, StoredResponse, Token,
+};
+use http::HeaderValue;
+use http_body::Body;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::beside::beside;
+use super::intake::{Handling, Job, Turn, refuse};
+use super::outlet::Outlet;
+use super::problems::Refused;
+use super::settings::Settings;
+use super::subject::Identity;
+use super::work::Work;
+use super::{Execution, Recorded, replay, settle};
+use crate::telemetry::{self, Outcome};
+
+/// The pause before a begin of which nobody knows whether it was heard is repeated.
+const PAUSE: Duration = Duration::from_millis(50);
+
+pub(crate) async fn run<RB, E>(job: Box<Job<RB, E>>, reply: oneshot::Sender<Turn<RB, E>>)
+where
+    RB: Body + Send + 'static,
+    RB::Error: Into<BoxError>,
+    E: Send + 'static,
+{
+    let settings = Arc::clone(&job.settings);
+    let record = job.identity.record;
+    let begun = match Token::random() {
+        Ok(token) => begin(&settings, &job.identity, token)
+            .await
+            .map_err(|error| (error, Some(token))),
+        Err(error) => Err((error, None)),
+    };
+    let key = job.identity.key.as_ref();
+    let turn = match begun {
+        Ok(Begin::Acquired(claim)) => return start(job, claim, reply).await,
+        Ok(Begin::InProgress { retry_after }) => Turn::InFlight(job, retry_after),
+        Ok(Begin::OutcomeUnknown) => Turn::Unknown(job),
+        Ok(Begin::Mismatch) => {
+            telemetry::inbound(Outcome::Mismatch, key);
+            Turn::done(refuse(&settings, Refused::Mismatch))
+        }
+        Ok(Begin::Completed { response, .. }) => replayed(&job, &response),
+        Err((error, token)) => {
+            telemetry::store_failed("begin", &error);
+            if settings.terms.fail_open && !settle::is_final(&error) {
+                return unprotected(job, reply).await;
+            }
+            telemetry::inbound(Outcome::Unavailable, key);
+            let _ = reply.send(Turn::done(refuse(&settings, Refused::Unavailable)));
+            if let Some(token) = token.filter(|_| error.kind() == StoreErrorKind::Indeterminate) {
+                // It may have been claimed, and nobody executes it: others need not wait a lease.
+                let execution = Execution::new(Claim::new(record, token, 1), None);
+                let _ = timeout(settings.terms.lease, settle::release(&settings, &execution)).await;
+            }
+            return;
+        }
+    };
+    let _ = reply.send(turn);
+}
+
+/// Begins, and repeats with the same token what may not have been heard, within the store's limit.
+async fn begin(
+    settings: &Settings,
+    identity: &Identity,
+    token: Token,
+) -> Result<Begin, StoreError> {
+    let Settings {
+        store,
+        orphan,
+        terms,
+        ..
+    } = settings;
+    let request = BeginRequest {
+        key: identity.record,
+        fingerprint: identity.fingerprint,
+        token,
+        lease: terms.lease,
+        retention: terms.retention,
+        orphan: *orphan,
+    };
+    let mut unheard = StoreError::new(StoreErrorKind::Indeterminate, "waiting for a begin");
+    let attempts = async {
+        loop {
+            match store.begin(request).await {
+                Err(error) if error.kind() == StoreErrorKind::Indeterminate => unheard = error,
+                begun => return begun,
+            }
+            sleep(PAUSE).await;
+        }
+    };
+    match timeout(terms.store_timeout, attempts).await {
+        Ok(begun) => begun,
+        Err(_) => Err(unheard),
+    }
+}
+
+fn replayed<RB, E>(job: &Job<RB, E>, stored: &StoredResponse) -> Turn<RB, E> {
+    let settings = &job.settings;
+    let key = job.identity.key.as_ref();
+    let response = if settings.is_for_events() {
+        Ok(replay::duplicate(job.identity.success))
+    } else {
+        replay::from_stored(stored, &settings.terms.problems)
+    };
+    Turn::done(match response {
+        Ok(response) => {
+            telemetry::inbound(Outcome::Replayed, key);
+            response
+        }
+        Err(error) => {
+            telemetry::store_failed("replay", &error);
+            telemetry::inbound(Outcome::Unavailable, key);
+            refuse(settings, Refused::Unavailable)
+        }
+    })
+}
+
+/// Executes without a claim, because the store is down and the user prefers that.
+async fn unprotected<RB, E>(job: Box<Job<RB, E>>, reply: oneshot::Sender<Turn<RB, E>>)
+where
+    RB: Body + Send + 'static,
+    E: Send + 'static,
+{
+    let settings = &job.settings;
+    let key = job.identity.key.as_ref();
+    let Some(_running) = settings.executions.enter(job.identity.share) else {
+        let _ = reply.send(too_many(&job));
+        return;
+    };
+    telemetry::inbound(Outcome::Unprotected, key);
+    let limit = settings.terms.max_hold;
+    let settings = Arc::clone(settings);
+    let handling = call(*job, None);
+    let turn = match timeout(limit, handling).await {
+        Err(_) => Turn::done(refuse(&settings, Refused::CutShort)),
+        Ok(Err(error)) => Turn::Done(Err(error)),
+        Ok(Ok(response)) => {
+            let mut response = response.map(Recorded::inner);
+            let unprotected = HeaderValue::from_static("unprotected");
+            let _ = response
+                .headers_mut()
+                .try_insert(&replay::STATUS, unprotected);
+            Turn::done(response)
+        }
+    };
+    let _ = reply.send(turn);
+}
+
+fn too_many<RB, E>(job: &Job<RB, E>) -> Turn<RB, E> {
+    telemetry::inbound(Outcome::TooMany, job.identity.key.as_ref());
+    Turn::done(refuse(&job.settings, Refused::TooMany))
+}
+
+/// Calls the handler. The client's own deadline does not bind it: its work must be finished.
+fn call<RB, E>(job: Job<RB, E>, execution: Option<&Execution>) -> Handling<RB, E> {
+    let mut head = job.head;
+    let hold = Deadline::after(Instant::now(), job.settings.terms.max_hold);
+    head.extensions.insert(hold);
+    if let Some(execution) = execution {
+        head.extensions.insert(execution.clone());
+    }
+    (job.handler)(head, job.body)
+}
+
+/// Executes under a claim, unless too many do already.
+async fn start<RB, E>(job: Box<Job<RB, E>>, claim: Claim, reply: oneshot::Sender<Turn<RB, E>>)
+where
+    RB: Body + Send + 'static,
+    RB::Error: Into<BoxError>,
+    E: Send + 'static,
+{
+    let settings = Arc::clone(&job.settings);
+    let execution = Execution::new(claim, job.identity.key.clone());
+    let mut work = Work::new(&settings, &execution, Outlet::new(reply));
+    // Held until the answer is recorded.
+    let Some(_running) = settings.executions.enter(job.identity.share) else {
+        let turn = too_many(&job);
+        return work.free(|outlet| outlet.answer(turn)).await;
+    };
+    telemetry::inbound(Outcome::Started, execution.key());
+    let renewal = pin!(settle::renew(&settings, &execution));
+    // The claim is renewed until the answer is recorded, and no longer for one that is not kept.
+    let done = beside(work.run(call(*job, Some(&execution))), renewal).await;
+    if let Some(unkept) = done {
+        work.dismiss(unkept).await;
+    }
+}

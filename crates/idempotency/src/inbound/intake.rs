@@ -1,0 +1,212 @@
+//! The client's side of a request with a key: reads its body, has it looked up or executed in a
+//! task of its own, and waits for the answer.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use buttress_body::{TooLarge, Whole, collect};
+use buttress_classify::{BoxError, chain};
+use buttress_store::{Resolution, StoreError, StoreErrorKind};
+use http::request::Parts;
+use http::{Request, Response};
+use http_body::Body;
+use http_body_util::LengthLimitError;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
+use tracing::Instrument;
+
+use super::problems::Refused;
+use super::replay;
+use super::settings::Settings;
+use super::subject::{Identity, Subject};
+use super::{Reconciled, Recorded, Unresolved, execute};
+use crate::telemetry::{self, Outcome};
+
+/// Calls the inner service, once.
+pub(crate) type Handler<RB, E> = Box<dyn FnOnce(Parts, Whole) -> Handling<RB, E> + Send>;
+pub(crate) type Handling<RB, E> = Pin<Box<dyn Future<Output = Result<Response<RB>, E>> + Send>>;
+
+/// A request that may be executed.
+pub(crate) struct Job<RB, E> {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) identity: Identity,
+    pub(crate) head: Parts,
+    pub(crate) body: Whole,
+    pub(crate) handler: Handler<RB, E>,
+}
+
+/// What became of one look at the store.
+pub(crate) enum Turn<RB, E> {
+    Done(Result<Box<Response<Recorded<RB>>>, E>),
+    /// Somebody else executes it; here is the job back.
+    InFlight(Box<Job<RB, E>>, Duration),
+    /// The outcome of an earlier execution is unknown; here is the job back.
+    Unknown(Box<Job<RB, E>>),
+}
+
+impl<RB, E> Turn<RB, E> {
+    pub(crate) fn done(response: Response<Recorded<RB>>) -> Self {
+        Self::Done(Ok(Box::new(response)))
+    }
+}
+
+pub(crate) async fn answer<B, RB, E>(
+    settings: Arc<Settings>,
+    subject: Subject,
+    request: Request<B>,
+    handler: Handler<RB, E>,
+) -> Result<Response<Recorded<RB>>, E>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+    RB: Body + Send + 'static,
+    RB::Error: Into<BoxError>,
+    E: Send + 'static,
+{
+    let (head, body) = request.into_parts();
+    let body = match collect(body, settings.terms.request_cap).await {
+        Ok(body) => body,
+        Err(error) => {
+            let refused = refusal_of(&error);
+            telemetry::refused_inbound(refused);
+            return Ok(refuse(&settings, refused));
+        }
+    };
+    let Some(identity) = subject.identify(&settings, &head, &body.bytes) else {
+        return handler(head, body)
+            .await
+            .map(|response| response.map(Recorded::inner));
+    };
+    let mut job = Box::new(Job {
+        settings: Arc::clone(&settings),
+        identity,
+        head,
+        body,
+        handler,
+    });
+    let give_up = settings.terms.wait.map(|limit| Instant::now() + limit);
+    let mut place = None;
+    let mut reconciled = false;
+    loop {
+        job = match look(job).await {
+            Turn::Done(done) => return done.map(|response| *response),
+            Turn::InFlight(job, retry_after) => {
+                if place.is_none() {
+                    place = give_up.and_then(|_| settings.waiters.join(job.identity.record));
+                }
+                let left = give_up.map(|end| end.saturating_duration_since(Instant::now()));
+                match left {
+                    Some(left) if place.is_some() && !left.is_zero() => {
+                        // An error of the wait is one of the next look too, which says what it is.
+                        let wait = settings.store.wait(&job.identity.record, left);
+                        let _ = timeout(left, wait).await;
+                        job
+                    }
+                    _ => {
+                        telemetry::inbound(Outcome::InFlight, job.identity.key.as_ref());
+                        let wait = retry_after.min(settings.terms.retry_after);
+                        return Ok(refuse(&settings, Refused::InFlight(wait)));
+                    }
+                }
+            }
+            Turn::Unknown(job) if !reconciled => {
+                reconciled = true;
+                match reconcile(&settings, unresolved(&job)).await {
+                    Ok(true) => job,
+                    Ok(false) => return Ok(unknown(&job)),
+                    Err(refused) => return Ok(refuse(&settings, refused)),
+                }
+            }
+            Turn::Unknown(job) => return Ok(unknown(&job)),
+        };
+    }
+}
+
+/// Looks the key up in a task of its own, which executes the request if nobody has.
+///
+/// From here on it does not matter whether the client stays.
+async fn look<RB, E>(job: Box<Job<RB, E>>) -> Turn<RB, E>
+where
+    RB: Body + Send + 'static,
+    RB::Error: Into<BoxError>,
+    E: Send + 'static,
+{
+    let settings = Arc::clone(&job.settings);
+    let tracked = settings.executions.track();
+    let (reply, answer) = oneshot::channel();
+    let task = async move {
+        let _tracked = tracked;
+        execute::run(job, reply).await;
+    };
+    tokio::spawn(task.in_current_span());
+    answer.await.unwrap_or_else(|_| {
+        // The handler panicked, or the runtime is ending: the claim ends with its lease.
+        telemetry::inbound(Outcome::Panicked, None);
+        Turn::done(refuse(&settings, Refused::Panicked))
+    })
+}
+
+fn unresolved<RB, E>(job: &Job<RB, E>) -> Unresolved {
+    Unresolved {
+        record: job.identity.record,
+        key: job.identity.key.clone(),
+        request: Request::from_parts(job.head.clone(), job.body.bytes.clone()),
+    }
+}
+
+/// Asks the application what became of the lost execution. True: the store knows now.
+async fn reconcile(settings: &Settings, unresolved: Unresolved) -> Result<bool, Refused> {
+    let terms = &settings.terms;
+    let Some(hook) = &terms.reconcile else {
+        return Ok(false);
+    };
+    let record = unresolved.record;
+    let resolution = match hook(unresolved).await {
+        None => return Ok(false),
+        Some(Reconciled::NotExecuted) => Resolution::NotExecuted,
+        Some(Reconciled::Completed(response)) => {
+            let (head, body) = response.into_parts();
+            Resolution::Completed {
+                response: if settings.is_for_events() {
+                    replay::to_stored_event(head.status)
+                } else {
+                    let kept = (body.len() <= terms.response_cap).then_some(&*body);
+                    replay::to_stored(&head, kept, &terms.excluded)
+                },
+                retention: terms.retention,
+            }
+        }
+    };
+    let adoption = settings.store.adopt(&record, &resolution);
+    let error = match timeout(terms.store_timeout, adoption).await {
+        // Lost: somebody else settled it. The next look tells.
+        Ok(Ok(_)) => return Ok(true),
+        Ok(Err(error)) => error,
+        Err(_) => StoreError::new(StoreErrorKind::Indeterminate, "waiting for an adoption"),
+    };
+    telemetry::store_failed("adopt", &error);
+    Err(Refused::Unavailable)
+}
+
+fn unknown<RB, E>(job: &Job<RB, E>) -> Response<Recorded<RB>> {
+    telemetry::inbound(Outcome::Unknown, job.identity.key.as_ref());
+    refuse(&job.settings, Refused::Unknown)
+}
+
+pub(crate) fn refuse<RB>(settings: &Settings, refused: Refused) -> Response<Recorded<RB>> {
+    let events = settings.is_for_events();
+    settings.terms.problems.answer(refused, events)
+}
+
+/// Too large for this layer, or for a limit outside of it; else it broke off.
+fn refusal_of(error: &BoxError) -> Refused {
+    let too_large =
+        chain(&**error).any(|error| error.is::<TooLarge>() || error.is::<LengthLimitError>());
+    if too_large {
+        Refused::TooLarge
+    } else {
+        Refused::BodyBroken
+    }
+}

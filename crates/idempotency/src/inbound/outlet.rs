@@ -1,0 +1,134 @@
+use std::mem;
+
+use buttress_classify::BoxError;
+use bytes::Bytes;
+use http::Response;
+use http::response::Parts;
+use http_body::{Frame, SizeHint};
+use tokio::sync::oneshot;
+
+use super::intake::Turn;
+use super::pipe::{PipeSender, pipe};
+use super::{CutShort, Recorded};
+
+/// Where an answer goes: nowhere yet, then to its client, in one piece or as a stream.
+///
+/// A client that has gone makes no difference.
+pub(crate) struct Outlet<RB, E> {
+    state: State<RB, E>,
+}
+
+enum State<RB, E> {
+    /// Nothing is known of the answer.
+    Waiting(oneshot::Sender<Turn<RB, E>>),
+    /// The head is known, and not sent.
+    Ready {
+        reply: oneshot::Sender<Turn<RB, E>>,
+        head: Box<Parts>,
+        hint: SizeHint,
+    },
+    /// The head is sent.
+    Open(PipeSender),
+    Closed,
+}
+
+impl<RB, E> Outlet<RB, E> {
+    pub(crate) const fn new(reply: oneshot::Sender<Turn<RB, E>>) -> Self {
+        Self {
+            state: State::Waiting(reply),
+        }
+    }
+
+    /// Gives this instead of what was to come; breaks off an answer that is on its way.
+    pub(crate) fn answer(&mut self, turn: Turn<RB, E>) {
+        match mem::replace(&mut self.state, State::Closed) {
+            State::Waiting(reply) | State::Ready { reply, .. } => {
+                let _ = reply.send(turn);
+            }
+            State::Open(pipe) => pipe.fail(CutShort::new().into()),
+            State::Closed => {}
+        }
+    }
+
+    /// The head of the answer, to be sent with its first frame.
+    pub(crate) fn begin(&mut self, head: Parts, hint: SizeHint) {
+        self.state = match mem::replace(&mut self.state, State::Closed) {
+            State::Waiting(reply) => State::Ready {
+                reply,
+                head: Box::new(head),
+                hint,
+            },
+            state => state,
+        };
+    }
+
+    pub(crate) fn send(&mut self, frame: Frame<Bytes>) {
+        if let Some(pipe) = self.open() {
+            pipe.send(frame);
+        }
+    }
+
+    /// Sends a frame on, and waits until it is taken.
+    pub(crate) async fn hand_over(&mut self, frame: Frame<Bytes>) {
+        if let Some(pipe) = self.open() {
+            pipe.hand_over(frame).await;
+        }
+    }
+
+    /// Sends the last frame, if there is one, and the end.
+    pub(crate) fn finish(&mut self, last: Option<Frame<Bytes>>) {
+        let last = match last.map(Frame::into_data) {
+            None => Ok(Bytes::new()),
+            Some(last) => last,
+        };
+        match (mem::replace(&mut self.state, State::Closed), last) {
+            (State::Ready { reply, head, .. }, Ok(data)) => {
+                let response = Response::from_parts(*head, Recorded::own(data));
+                let _ = reply.send(Turn::done(response));
+            }
+            (state, last) => {
+                self.state = state;
+                match last {
+                    Ok(data) if data.is_empty() => {}
+                    Ok(data) => self.send(Frame::data(data)),
+                    Err(trailers) => self.send(trailers),
+                }
+                if let Some(pipe) = self.take() {
+                    pipe.end();
+                }
+            }
+        }
+    }
+
+    /// Passes the body's own error on.
+    pub(crate) fn fail(&mut self, error: BoxError) {
+        if let Some(pipe) = self.take() {
+            pipe.fail(error);
+        }
+    }
+
+    fn take(&mut self) -> Option<PipeSender> {
+        self.open();
+        match mem::replace(&mut self.state, State::Closed) {
+            State::Open(pipe) => Some(pipe),
+            _ => None,
+        }
+    }
+
+    /// Sends the head, if it is known and not sent.
+    fn open(&mut self) -> Option<&PipeSender> {
+        self.state = match mem::replace(&mut self.state, State::Closed) {
+            State::Ready { reply, head, hint } => {
+                let (sender, receiver) = pipe(hint);
+                let response = Response::from_parts(*head, Recorded::piped(receiver));
+                let _ = reply.send(Turn::done(response));
+                State::Open(sender)
+            }
+            state => state,
+        };
+        match &self.state {
+            State::Open(pipe) => Some(pipe),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Behaviour of the inbound side, scenario by scenario.
+
+mod caps;
+mod faults;
+mod keys;
+mod kit;
+mod leases;
+mod life;
+mod races;
+mod replay;
+mod scope;
+mod sockets;
+mod webhooks;
