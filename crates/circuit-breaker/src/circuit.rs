@@ -83,6 +83,7 @@ pub(crate) fn lanes_for_threads() -> usize {
 
 impl Circuit {
     /// A closed circuit with this many lanes, a power of two.
+    #[allow(clippy::indexing_slicing, reason = "there are as many as slots")]
     pub(crate) fn new(
         settings: Settings,
         name: Arc<str>,
@@ -114,10 +115,13 @@ impl Circuit {
             random,
             audience,
         });
-        let anchors: Vec<_> = (0..lanes)
-            .map(|slot| {
+        let anchors: Vec<_> = core
+            .lanes
+            .iter()
+            .enumerate()
+            .map(|(slot, lane)| {
                 Arc::new(Anchor {
-                    lane: Arc::clone(&core.lanes[slot]),
+                    lane: Arc::clone(lane),
                     slot,
                     counts: core.settings.tick.is_some() || core.settings.count_window.is_some(),
                     timed: core.settings.slow.is_some(),
@@ -152,6 +156,7 @@ impl Circuit {
     }
 
     /// A seat on the lane of thread number `home`.
+    #[allow(clippy::indexing_slicing, reason = "there are as many as slots")]
     pub(crate) fn at(&self, home: usize) -> Self {
         let slot = self.core().slot_of(home);
         let there = if slot == self.anchor.slot {

@@ -69,6 +69,7 @@ impl Tally {
     }
 
     #[inline]
+    #[allow(clippy::indexing_slicing, reason = "there are as many as slots")]
     fn add(&self, valid: impl Fn() -> bool, tick: u64) -> bool {
         let label = label(tick);
         swap(&self.buckets[slot(tick)], valid, |seen| {

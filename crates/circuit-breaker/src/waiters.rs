@@ -21,8 +21,9 @@ impl Ticket {
 impl Waiters {
     /// Keeps `waker`, and hands back the one that it takes the place of.
     pub(crate) fn put(&mut self, ticket: &mut Ticket, waker: Waker) -> Option<Waker> {
-        if let Some(place) = self.place(ticket) {
-            return Some(mem::replace(&mut self.waiting[place].1, waker));
+        let place = self.place(ticket);
+        if let Some((_, kept)) = place.and_then(|place| self.waiting.get_mut(place)) {
+            return Some(mem::replace(kept, waker));
         }
         self.tickets += 1;
         ticket.0 = Some(self.tickets);

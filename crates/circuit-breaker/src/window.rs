@@ -80,6 +80,7 @@ impl TimeWindow {
     }
 
     /// Adds to the bucket of `tick`; nothing, where later calls have taken that bucket over.
+    #[allow(clippy::indexing_slicing, reason = "there are as many as slots")]
     pub(crate) fn add(&mut self, tick: u64, counts: Counts) {
         let bucket = &mut self.buckets[slot(tick)];
         if bucket.tick < tick {
@@ -197,6 +198,10 @@ impl Bits {
         self.ones = 0;
     }
 
+    #[allow(
+        clippy::indexing_slicing,
+        reason = "there are words for as many bits as the window has calls"
+    )]
     fn set(&mut self, index: usize, value: bool) {
         let (word, bit) = (&mut self.words[index / 64], 1 << (index % 64));
         let was = *word & bit != 0;

@@ -6,7 +6,7 @@ use buttress_circuit_breaker::{Cause, State};
 use futures_util::{StreamExt, poll};
 use tokio::time::advance;
 
-use crate::peer::{Do, call, calls, consecutive, guarded, ratio, refusal, secs};
+use crate::peer::{Do, call, calls, consecutive, guarded, ratio, refusal, secs, some};
 
 #[tokio::test(start_paused = true)]
 async fn forced_open_it_refuses_until_reset_whatever_the_time() {
@@ -79,6 +79,16 @@ async fn reset_forgets_failures_and_the_growth_of_the_open_time() {
     assert_eq!(circuit.state(), State::Closed);
     calls(&mut service, Do::Fail, 1).await;
     assert_eq!(refusal(&mut service).await, Some(Some(secs(30))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn reset_forgets_successes_that_nobody_has_looked_at() {
+    let (mut service, circuit) = guarded(ratio(1).count_window(some(10)));
+    calls(&mut service, Do::Succeed, 10).await;
+    circuit.reset();
+    let snapshot = circuit.snapshot();
+    assert_eq!(snapshot.time_window.unwrap().calls, 0);
+    assert_eq!(snapshot.count_window.unwrap().calls, 0);
 }
 
 #[tokio::test(start_paused = true)]

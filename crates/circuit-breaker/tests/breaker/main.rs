@@ -11,4 +11,5 @@ mod peer;
 mod readiness;
 mod settings;
 mod shared;
+mod telemetry;
 mod threads;
