@@ -72,7 +72,8 @@ where
                     }
                 }
                 Poll::Ready(Some(Err(error))) => return State::Failed(Some(error.into())).into(),
-                Poll::Ready(None) => return State::ended(Bytes::new(), length).into(),
+                Poll::Ready(None) if length > 0 => return State::short().into(),
+                Poll::Ready(None) => return State::Empty.into(),
                 Poll::Pending => {}
             }
         }
@@ -113,14 +114,18 @@ impl<B> State<B> {
     ///
     /// One that is shorter fails, as it would have failed its connection: sent with a length of its
     /// own, a part would pass for the whole.
+    #[inline]
     fn ended(bytes: Bytes, promised: u64) -> Self {
         if (bytes.len() as u64) < promised {
-            Self::Failed(Some(short().into()))
-        } else if bytes.is_empty() {
-            Self::Empty
+            Self::short()
         } else {
             Self::whole(bytes)
         }
+    }
+
+    #[cold]
+    fn short() -> Self {
+        Self::Failed(Some(short().into()))
     }
 
     const fn whole(bytes: Bytes) -> Self {
