@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -51,6 +52,7 @@ pub struct Stage {
     lease: Duration,
     retention: Duration,
     tick: Duration,
+    kept: Vec<Box<dyn Any + Send + Sync>>,
 }
 
 impl Stage {
@@ -77,7 +79,15 @@ impl Stage {
             lease,
             retention: lease * 4,
             tick: lease / 4,
+            kept: Vec::new(),
         }
+    }
+
+    /// The same, keeping something alive for as long: a temporary directory, a server.
+    #[must_use]
+    pub fn keeping(mut self, kept: impl Any + Send + Sync) -> Self {
+        self.kept.push(Box::new(kept));
+        self
     }
 
     /// The same with another clock, for stores whose clock a test can move.
