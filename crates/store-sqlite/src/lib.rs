@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+
+mod batch;
+mod builder;
+mod claims;
+mod clock;
+mod core;
+mod crowd;
+mod failure;
+mod group;
+mod lock;
+mod row;
+mod sql;
+mod store;
+mod telemetry;
+
+pub use self::{builder::Builder, lock::Locked, store::SqliteStore};
