@@ -278,3 +278,56 @@ async fn the_program_announces_where_it_listens_and_ends_with_its_parent() {
         .unwrap();
     assert!(status.success());
 }
+
+#[tokio::test]
+async fn in_an_outage_connections_are_reset_and_refused_and_nothing_is_forgotten() {
+    let (provider, address) = provider(&[Fault::Hangs]).await;
+    let charged = charge(address, "before").await;
+    assert_eq!(charged.status(), "200");
+
+    let mut idle = TcpStream::connect(address).await.unwrap();
+    let mut running = TcpStream::connect(address).await.unwrap();
+    let head = "POST /v1/payment_intents HTTP/1.1\r\nauthorization: Bearer sk";
+    let form = FORM.replace("o-1", "o-2");
+    let request = format!(
+        "{head}\r\nhost: p\r\nidempotency-key: runs\r\ncontent-length: {}\r\n\r\n{form}",
+        form.len()
+    );
+    running.write_all(request.as_bytes()).await.unwrap();
+    while provider.book().requests < 2 {
+        tokio::task::yield_now().await;
+    }
+
+    let begun = Instant::now();
+    let told = send(address, "POST /_audit/outage?length_s=1 HTTP/1.1", "").await;
+    assert_eq!((told.status(), told.end.is_ok()), ("200", true));
+    for stream in [&mut idle, &mut running] {
+        let cut = stream.read(&mut [0; 1]).await.unwrap_err();
+        assert_eq!(cut.kind(), io::ErrorKind::ConnectionReset);
+    }
+    let refused = TcpStream::connect(address).await.unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+
+    while TcpStream::connect(address).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+    let again = charge(address, "before").await;
+    assert!(again.says(REPLAYED) && again.says("pi_000001"));
+    // What had begun was finished behind the closed front.
+    let replayed = send(address, &format!("{head}\r\nidempotency-key: runs"), &form).await;
+    assert!(
+        replayed.says(REPLAYED) && replayed.says("pi_000002"),
+        "{}",
+        replayed.text
+    );
+    assert_eq!(provider.book().charges.len(), 2);
+}
+
+#[tokio::test]
+async fn an_outage_without_a_length_is_refused() {
+    let (_, address) = provider(&[]).await;
+    let refused = send(address, "POST /_audit/outage HTTP/1.1", "").await;
+    assert_eq!(refused.status(), "400");
+    assert_eq!(charge(address, "k").await.status(), "200");
+}

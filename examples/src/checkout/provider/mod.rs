@@ -6,6 +6,7 @@
 //!   keys       what is remembered under an idempotency key
 //!   ledger     the charges
 //!   search     the charges of one order, a little behind
+//!   outage     nobody listens for a while
 //!   line       a connection that can be reset
 //!   delivery   a body that may arrive badly
 //! ```
@@ -15,6 +16,7 @@ mod delivery;
 mod keys;
 mod ledger;
 mod line;
+mod outage;
 mod plan;
 mod search;
 mod server;

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -13,6 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::Provider;
@@ -20,6 +21,7 @@ use super::charge::{Form, Outcome};
 use super::delivery::Delivery;
 use super::keys::Answer;
 use super::line::{Line, Scissors};
+use super::outage;
 use super::plan::Fault;
 
 const CHARGES: &str = "/v1/payment_intents";
@@ -27,14 +29,23 @@ const SEARCH: &str = "/v1/payment_intents/search";
 const LARGEST_FORM: usize = 64 * 1024;
 
 /// Serves until the listener fails.
-pub(super) async fn serve(provider: Provider, listener: TcpListener) -> io::Result<()> {
+pub(super) async fn serve(provider: Provider, mut listener: TcpListener) -> io::Result<()> {
+    let mut outages = provider.outages();
     loop {
-        let (stream, _) = listener.accept().await?;
-        tokio::spawn(connection(provider.clone(), stream));
+        tokio::select! {
+            accepted = listener.accept() => {
+                let (stream, _) = accepted?;
+                tokio::spawn(connection(provider.clone(), stream, outages.clone()));
+            }
+            Ok(()) = outages.changed() => {
+                let length = *outages.borrow_and_update();
+                listener = outage::nobody_listens(listener, length).await?;
+            }
+        }
     }
 }
 
-async fn connection(provider: Provider, stream: TcpStream) {
+async fn connection(provider: Provider, stream: TcpStream, mut outages: watch::Receiver<Duration>) {
     let scissors = Scissors::default();
     let censor = {
         let provider = provider.clone();
@@ -46,12 +57,24 @@ async fn connection(provider: Provider, stream: TcpStream) {
     // Small answers must not wait for the acknowledgement of those before them.
     let _ = stream.set_nodelay(true);
     let line = Line::new(stream, scissors.clone(), censor);
-    let service = service_fn(move |request| respond(provider.clone(), scissors.clone(), request));
-    // An error here is a caller that hung up, or a fault that was planned.
-    let _ = http1::Builder::new()
+    let service = {
+        let scissors = scissors.clone();
+        service_fn(move |request| respond(provider.clone(), scissors.clone(), request))
+    };
+    let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(line), service)
-        .await;
+        .serve_connection(TokioIo::new(line), service);
+    tokio::select! {
+        // First, so that the call that asks for an outage is answered before it begins.
+        biased;
+        // An error here is a caller that hung up, or a fault that was planned.
+        _ = served => {}
+        () = async {
+            // The service beside it keeps the sender alive.
+            let _ = outages.changed().await;
+            scissors.cut();
+        } => {}
+    }
 }
 
 async fn respond(
@@ -64,6 +87,7 @@ async fn respond(
     let answer = match (&head.method, head.uri.path()) {
         (&Method::GET, "/_audit/book") => Answer::ok(provider.book().to_json()),
         (&Method::POST, "/_audit/clock") => move_clock(&provider, query),
+        (&Method::POST, "/_audit/outage") => return Ok(take_down(&provider, query)),
         _ if !authorized(&provider, head.headers.get(AUTHORIZATION)) => Answer::error(
             StatusCode::UNAUTHORIZED,
             "invalid_request_error",
@@ -211,16 +235,32 @@ fn authorized(provider: &Provider, header: Option<&HeaderValue>) -> bool {
 }
 
 fn move_clock(provider: &Provider, query: Option<&str>) -> Answer {
-    let query = query.unwrap_or_default().as_bytes();
-    let seconds = form_urlencoded::parse(query)
-        .find(|(name, _)| name == "advance_s")
-        .and_then(|(_, value)| value.parse().ok());
-    let Some(seconds) = seconds else {
+    let Some(seconds) = seconds(query, "advance_s") else {
         let message = "how far? advance_s=SECONDS";
         return Answer::error(StatusCode::BAD_REQUEST, "invalid_request_error", message);
     };
     provider.advance(Duration::from_secs(seconds));
     Answer::ok(json!({"advanced_s": seconds}))
+}
+
+fn take_down(provider: &Provider, query: Option<&str>) -> Response<Delivery> {
+    let Some(seconds) = seconds(query, "length_s") else {
+        let message = "for how long? length_s=SECONDS";
+        let answer = Answer::error(StatusCode::BAD_REQUEST, "invalid_request_error", message);
+        return whole(&answer);
+    };
+    provider.take_down(Duration::from_secs(seconds));
+    let mut response = whole(&Answer::ok(json!({"down_s": seconds})));
+    // Ends this connection by itself, before the outage resets it.
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
+    response
+}
+
+fn seconds(query: Option<&str>, name: &str) -> Option<u64> {
+    form_urlencoded::parse(query.unwrap_or_default().as_bytes())
+        .find(|(known, _)| known == name)
+        .and_then(|(_, value)| value.parse().ok())
 }
 
 fn reset(scissors: &Scissors) -> Result<Response<Delivery>, io::Error> {

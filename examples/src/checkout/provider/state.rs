@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::keys::Keys;
@@ -51,6 +52,7 @@ impl Settings {
 pub struct Provider {
     pub(super) settings: Arc<Settings>,
     state: Arc<Mutex<State>>,
+    outages: watch::Sender<Duration>,
 }
 
 #[derive(Debug)]
@@ -80,6 +82,7 @@ impl Provider {
         Self {
             settings: Arc::new(settings),
             state: Arc::new(Mutex::new(state)),
+            outages: watch::Sender::new(Duration::ZERO),
         }
     }
 
@@ -94,6 +97,18 @@ impl Provider {
     /// Moves the clock by which keys are forgotten.
     pub fn advance(&self, by: Duration) {
         self.state().moved += by;
+    }
+
+    /// Becomes unreachable for `length`, from now on: all connections are reset, and nobody listens.
+    ///
+    /// What has begun is finished behind that front, and nothing is forgotten.
+    pub fn take_down(&self, length: Duration) {
+        self.outages.send_replace(length);
+    }
+
+    /// Tells of each outage to come, and how long it will be.
+    pub(super) fn outages(&self) -> watch::Receiver<Duration> {
+        self.outages.subscribe()
     }
 
     /// What has happened so far.
