@@ -1,6 +1,6 @@
 //! Listeners hear of every change, in order, outside any lock.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 
 use buttress_circuit_breaker::State;
 use tokio::time::advance;
@@ -41,6 +41,42 @@ async fn a_listeners_panic_hurts_neither_the_call_nor_the_next_listener() {
     advance(secs(30)).await;
     calls(&mut service, Do::Succeed, 1).await;
     let expected = [State::Open, State::HalfOpen, State::Closed];
+    assert_eq!(*heard.lock().unwrap(), expected);
+}
+
+#[test]
+fn a_change_that_comes_while_listeners_are_busy_is_told_after_and_holds_nobody_up() {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let notes = Arc::clone(&heard);
+    let (busy, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let waits = (Arc::clone(&busy), Arc::clone(&go_on));
+    let layer = consecutive(1)
+        .on_transition(move |_, change| {
+            notes.lock().unwrap().push((change.to, true));
+            if change.to == State::ForcedOpen {
+                waits.0.wait();
+                waits.1.wait();
+            }
+            notes.lock().unwrap().push((change.to, false));
+        })
+        .build()
+        .unwrap();
+    let circuit = layer.handle();
+    let other = circuit.clone();
+    let forcing = std::thread::spawn(move || other.force_open());
+    busy.wait();
+
+    circuit.disable();
+    assert_eq!(circuit.state(), State::Disabled);
+    assert_eq!(*heard.lock().unwrap(), [(State::ForcedOpen, true)]);
+    go_on.wait();
+    forcing.join().unwrap();
+    let expected = [
+        (State::ForcedOpen, true),
+        (State::ForcedOpen, false),
+        (State::Disabled, true),
+        (State::Disabled, false),
+    ];
     assert_eq!(*heard.lock().unwrap(), expected);
 }
 
