@@ -58,15 +58,30 @@ where
     }
 
     #[inline]
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let Exchange { idle, writes } = self.mode;
-        let mut clock = Clock::new(self.limit, idle);
-        if (writes || !request.extensions().is_empty())
-            && !plan(&mut clock, request.extensions_mut(), writes)
-        {
-            return ExchangeFuture::refused(clock);
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        if self.mode.writes || !request.extensions().is_empty() {
+            return call_planned(self, request);
         }
+        let clock = Clock::new(self.limit, self.mode.idle);
         ExchangeFuture::new(self.inner.call(request), clock)
+    }
+}
+
+/// Out of the way of requests that carry nothing.
+#[inline(never)]
+fn call_planned<S, B>(
+    service: &mut Timeout<S, Exchange>,
+    mut request: Request<B>,
+) -> ExchangeFuture<S::Future>
+where
+    S: Service<Request<B>>,
+{
+    let Exchange { idle, writes } = service.mode;
+    let mut clock = Clock::new(service.limit, idle);
+    if plan(&mut clock, request.extensions_mut(), writes) {
+        ExchangeFuture::new(service.inner.call(request), clock)
+    } else {
+        ExchangeFuture::refused(clock)
     }
 }
 
@@ -91,9 +106,6 @@ where
 }
 
 /// Reads the deadline that the request carries, and writes one if told. False if it has passed.
-///
-/// Out of the way of requests that carry nothing.
-#[inline(never)]
 fn plan(clock: &mut Clock, extensions: &mut Extensions, writes: bool) -> bool {
     let outer = Deadline::of(extensions);
     if outer.is_none() && !writes {
