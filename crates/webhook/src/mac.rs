@@ -51,6 +51,7 @@ impl State {
         keyed.map_err(|_| Fault::Length("a length that HMAC takes"))
     }
 
+    #[inline]
     pub(crate) fn update(&mut self, piece: &[u8]) {
         match self {
             Self::Sha1(mac) => mac.update(piece),
@@ -58,15 +59,18 @@ impl State {
         }
     }
 
-    fn finish(self) -> Tag {
+    /// By reference: a state is large, and moving it about costs more than one copy.
+    #[inline]
+    fn finish(&self) -> Tag {
         match self {
-            Self::Sha1(mac) => Tag::of(&mac.finalize().into_bytes()),
-            Self::Sha256(mac) => Tag::of(&mac.finalize().into_bytes()),
+            Self::Sha1(mac) => Tag::of(&mac.clone().finalize().into_bytes()),
+            Self::Sha256(mac) => Tag::of(&mac.clone().finalize().into_bytes()),
         }
     }
 
     /// Whether one of the tags is the code of the message taken in.
-    pub(crate) fn fits(self, tags: &[Option<Tag>]) -> bool {
+    #[inline]
+    pub(crate) fn fits(&self, tags: &[Option<Tag>]) -> bool {
         let code = self.finish();
         let fits = |tag: &Tag| equal(code.as_slice(), tag.as_slice());
         tags.iter().flatten().any(fits)

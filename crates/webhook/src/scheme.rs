@@ -150,6 +150,8 @@ pub enum Covered {
     Body,
     /// These members of a JSON body or fields of a form, and nothing else of it.
     BodyFields(&'static [&'static str]),
+    /// The names and values of a form's fields, however they are escaped and in whatever order.
+    FormFields,
     /// The value of this header.
     Header(HeaderName),
     /// The method.

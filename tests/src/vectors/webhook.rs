@@ -1,10 +1,11 @@
 //! Deliveries of many senders, each with what must become of it.
 
+mod flip;
 mod scheme;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,6 +18,8 @@ use http_body_util::{Full, StreamBody};
 use serde::Deserialize;
 use tower::ServiceExt;
 use tower_layer::Layer;
+
+pub use self::flip::{Delivery, Flip};
 
 /// The vectors that are known to be wrong, each with the source that shows it.
 const DISPUTED: &str = include_str!("../../vectors/DISPUTED.md");
@@ -70,6 +73,30 @@ impl Vector {
         serde_json::from_str(text)
     }
 
+    /// What must become of it.
+    #[must_use]
+    pub const fn expects(&self) -> Expect {
+        self.expect
+    }
+
+    /// Who sends.
+    #[must_use]
+    pub fn provider(&self) -> &str {
+        &self.provider
+    }
+
+    /// Its scheme, unless none can be made.
+    #[must_use]
+    pub fn scheme(&self) -> Option<BoxScheme> {
+        scheme::of(self).ok()
+    }
+
+    /// The time that counts as now.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(self.now_unix)
+    }
+
     /// Whether a source shows that it is wrong.
     #[must_use]
     pub fn disputed(&self) -> bool {
@@ -89,7 +116,7 @@ impl Vector {
             return Some("the body is not base64".to_owned());
         };
         let body = Bytes::from(body);
-        let clock = UNIX_EPOCH + Duration::from_secs(self.now_unix);
+        let clock = self.now();
         let layer = WebhookVerifyLayer::new(scheme).clock(move || clock);
         let whole = self.send(&layer, Full::new(body.clone()), &body).await;
         if let Some(difference) = whole {

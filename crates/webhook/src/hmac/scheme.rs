@@ -107,12 +107,18 @@ impl HmacScheme {
         }
     }
 
-    fn judge(&self, progress: HmacProgress, delivery: &Delivery<'_>) -> Result<Verdict, Refused> {
+    #[inline]
+    fn judge(
+        &self,
+        progress: &mut HmacProgress,
+        delivery: &Delivery<'_>,
+    ) -> Result<Verdict, Refused> {
         let HmacProgress {
-            mut running,
+            running,
             number,
             tags,
         } = progress;
+        let number = *number;
         let (head, headers) = (delivery.head, &delivery.head.headers);
         feed(&self.shape.after, head, number, &mut |piece| {
             running.update(piece);
@@ -124,9 +130,9 @@ impl HmacScheme {
             let _ = feed(&self.shape.after, head, number, each);
         };
         let index = running
-            .fits(&tags)
+            .fits(tags)
             .then_some(0)
-            .or_else(|| self.keys.find_later(&tags, message))
+            .or_else(|| self.keys.find_later(tags, message))
             .ok_or(Refused::Mismatch)?;
         if delivery.body.is_empty() && !self.shape.empty_body {
             return Err(Refused::Missing);
@@ -301,8 +307,8 @@ impl Scheme for HmacScheme {
     }
 
     #[inline]
-    fn finish(&self, progress: HmacProgress, delivery: &Delivery<'_>) -> Self::Finish {
-        ready(self.judge(progress, delivery))
+    fn finish(&self, mut progress: HmacProgress, delivery: &Delivery<'_>) -> Self::Finish {
+        ready(self.judge(&mut progress, delivery))
     }
 }
 

@@ -77,7 +77,7 @@ impl TwilioScheme {
             algorithm,
             keys: Keys::raw(algorithm, secrets)?,
             facts: Facts {
-                covers: vec![Covered::Url, Covered::Body],
+                covers: vec![Covered::Url, Covered::FormFields],
                 id: IdKind::Signed,
                 body: Bound::Weak,
                 ..Facts::new(Source::from_static("twilio"))
