@@ -6,8 +6,8 @@ use buttress_deadline::Deadline;
 use tower_service::Service;
 
 use crate::circuit::Anchor;
+use crate::pass::{Pass, Refusal};
 use crate::permit::{EarlyWatch, Permit};
-use crate::state::{Pass, Refusal};
 use crate::{Open, ResponseFuture};
 
 /// The inner service, and whether it said that it is ready and has not been called since.

@@ -1,6 +1,6 @@
 use buttress_classify::{Classify, DynError, Health as Seen, Opinion, Verdict, find};
 
-use crate::state::{Health, Outcome};
+use crate::pass::{Health, Outcome};
 
 /// What an attempt says of its peer, by a classifier that may have no opinion.
 ///

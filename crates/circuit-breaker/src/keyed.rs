@@ -13,9 +13,9 @@ use crate::circuit::Circuit;
 use crate::inner::Inner;
 use crate::judge::judge;
 use crate::layer::Builder;
+use crate::pass::Pass;
 use crate::permit::Permit;
 use crate::registry::Registry;
-use crate::state::Pass;
 use crate::{
     BuildError, CircuitHandles, CircuitKey, HttpDeadline, PerAuthority, ReadDeadline,
     ResponseFuture,

@@ -34,6 +34,7 @@ mod loom_tests;
 mod lru;
 mod members;
 mod moment;
+mod pass;
 #[cfg(not(loom))]
 mod permit;
 #[cfg(not(loom))]

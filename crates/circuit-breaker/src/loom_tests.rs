@@ -18,8 +18,8 @@ use crate::State;
 use crate::audience::Audience;
 use crate::circuit::Circuit;
 use crate::moment::Moment;
+use crate::pass::{Health, Outcome};
 use crate::settings::Settings;
-use crate::state::{Health, Outcome};
 
 const OPEN: Duration = Duration::from_secs(1);
 

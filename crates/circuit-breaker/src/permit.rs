@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::circuit::Anchor;
 use crate::moment::Moment;
-use crate::state::{Health, Outcome, Pass};
+use crate::pass::{Health, Outcome, Pass};
 
 /// The right to make one call, and the duty to say how it ended: dropped, it says so by itself.
 #[derive(Debug)]

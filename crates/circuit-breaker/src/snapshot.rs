@@ -16,7 +16,7 @@ pub struct Snapshot {
     pub state: State,
     /// Whether refusals are counted only, and no call is refused.
     pub shadow: bool,
-    /// The serial number of the state: each change adds one.
+    /// The serial number of the state: each change and each reset adds one.
     pub generation: u64,
     /// Failures with no success between, up to now.
     pub consecutive_failures: u32,

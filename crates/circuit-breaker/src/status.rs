@@ -2,7 +2,8 @@
 
 use crate::State;
 use crate::moment::Moment;
-use crate::state::{Machine, Pass};
+use crate::pass::Pass;
+use crate::state::Machine;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
 const KIND: u64 = 0b111;

@@ -63,6 +63,14 @@ impl Stream for Transitions {
     }
 }
 
+impl Drop for Transitions {
+    fn drop(&mut self) {
+        let mut queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.ended = true;
+        queue.waiting = VecDeque::new();
+    }
+}
+
 impl Feed {
     pub(crate) fn is_read(&self) -> bool {
         Arc::strong_count(&self.0) > 1
@@ -71,6 +79,9 @@ impl Feed {
     /// Adds `transition`; who waits for it is to be woken.
     pub(crate) fn push(&self, transition: Transition) -> Option<Waker> {
         let mut queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if queue.ended {
+            return None;
+        }
         if queue.waiting.len() == KEPT {
             queue.waiting.pop_front();
         }

@@ -2,8 +2,9 @@ use std::array;
 use std::num::NonZeroU64;
 
 use crate::moment::Moment;
+use crate::pass::Pass;
 use crate::settings::Settings;
-use crate::state::{Machine, Pass};
+use crate::state::Machine;
 use crate::status::Status;
 use crate::sync::{AtomicU64, Ordering};
 use crate::window::BUCKETS;

@@ -98,7 +98,7 @@ pub struct Transition {
     pub to: State,
     /// Why.
     pub cause: Cause,
-    /// The serial number of the state after: each change adds one.
+    /// The serial number of the state after: each change and each reset adds one.
     pub generation: u64,
     /// How long the circuit stays open, where it opened by itself.
     pub open_for: Option<Duration>,

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use crate::moment::Moment;
+use crate::pass::Pass;
 use crate::settings::Settings;
-use crate::state::Pass;
 
 /// The probes of one half-open state.
 #[derive(Debug, Default)]
