@@ -25,7 +25,8 @@ pub(crate) enum Stop<E> {
     Over(Bytes),
     /// It ended before the length that it had promised.
     ///
-    /// hyper ends a body so, and not with an error, when the peer cancels an HTTP/2 stream.
+    /// hyper ends a body so, and not with an error, when the peer resets an HTTP/2 stream with
+    /// `NO_ERROR`.
     Short,
 }
 
@@ -68,7 +69,10 @@ impl Gather {
             let frame = match ready!(body.as_mut().poll_frame(cx)) {
                 Some(Ok(frame)) => frame,
                 Some(Err(error)) => return Poll::Ready(Err(Stop::Failed(error))),
-                None if promised > 0 => return Poll::Ready(Err(Stop::Short)),
+                // The answer to HEAD has a length and no body: its stream has ended as it should.
+                None if promised > 0 && !body.is_end_stream() => {
+                    return Poll::Ready(Err(Stop::Short));
+                }
                 None => return Poll::Ready(Ok(None)),
             };
             match frame.into_data() {

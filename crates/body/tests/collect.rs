@@ -68,7 +68,7 @@ async fn a_body_that_is_cut_short_is_a_failed_call() {
 
 #[tokio::test]
 async fn a_body_that_ends_short_of_its_length_is_a_failed_call() {
-    // As hyper's bodies do when the peer cancels the stream in their midst.
+    // As hyper's bodies do when the peer resets the stream without an error.
     struct Cut(Option<Bytes>);
     impl Body for Cut {
         type Data = Bytes;

@@ -8,6 +8,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 const PREFACE: usize = 24;
 
+/// Entry 8 of HPACK's static table.
+const STATUS_200: u8 = 0x88;
+
 const DATA: u8 = 0x0;
 const HEADERS: u8 = 0x1;
 const RST_STREAM: u8 = 0x3;
@@ -44,9 +47,27 @@ pub fn settings() -> Vec<u8> {
 /// A response's head, status 200, on the first stream.
 #[must_use]
 pub fn head() -> Vec<u8> {
+    headers(&[STATUS_200])
+}
+
+/// The same, with a content length of one digit.
+#[must_use]
+pub fn head_of(length: u8) -> Vec<u8> {
+    // Entry 28 is `content-length`, and its value is not to be indexed.
+    headers(&[STATUS_200, 0x0f, 28 - 15, 1, b'0' + length.min(9)])
+}
+
+/// The same frame, with which the peer ends the stream.
+#[must_use]
+pub fn last(mut frame: Vec<u8>) -> Vec<u8> {
+    const END_STREAM: u8 = 0x1;
+    frame[4] |= END_STREAM;
+    frame
+}
+
+fn headers(block: &[u8]) -> Vec<u8> {
     const END_HEADERS: u8 = 0x4;
-    // Entry 8 of HPACK's static table is `:status: 200`.
-    let mut head = frame(HEADERS, 1, &[0x88]);
+    let mut head = frame(HEADERS, 1, block);
     head[4] = END_HEADERS;
     head
 }
