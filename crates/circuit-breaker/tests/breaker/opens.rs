@@ -1,13 +1,13 @@
 //! When a closed circuit opens, and when it does not.
 
 use buttress_circuit_breaker::{Cause, CircuitBreakerLayer, State};
-use buttress_classify::{Health, HttpOutcome, Verdict, http};
+use buttress_classify::{DynError, Health, HttpOutcome, Verdict, http};
 use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
 use tokio::time::advance;
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
-use crate::peer::{Do, call, calls, consecutive, guarded, millis, ratio, secs, some};
+use crate::peer::{Do, call, calls, consecutive, guarded, millis, peer, ratio, secs, some};
 
 #[tokio::test(start_paused = true)]
 async fn five_consecutive_failures_open_it_and_four_do_not() {
@@ -230,4 +230,22 @@ async fn replayed_answers_and_in_flight_conflicts_leave_it_alone() {
     }
     assert_eq!(circuit.state(), State::Closed);
     assert_eq!(circuit.snapshot().time_window.unwrap().calls, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_classifier_has_no_opinion_an_error_speaks_for_itself() {
+    let silent = |_: Result<&(), &DynError>| None;
+    for (what, expected) in [
+        (Do::Fail, State::Open),
+        (Do::FailFor(secs(1)), State::Open),
+        (Do::Ignore, State::Closed),
+        (Do::Throttle, State::Closed),
+        (Do::Succeed, State::Closed),
+    ] {
+        let layer = consecutive(1).classify(silent).build().unwrap();
+        let circuit = layer.handle();
+        let mut service = ServiceBuilder::new().layer(layer).service(peer());
+        calls(&mut service, what, 3).await;
+        assert_eq!(circuit.state(), expected, "{what:?}");
+    }
 }

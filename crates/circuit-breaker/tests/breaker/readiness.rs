@@ -129,3 +129,39 @@ async fn a_refused_call_gives_back_what_the_inner_service_set_aside_for_it() {
     assert!(service.call(Do::Succeed).await.is_err());
     calls(&mut other, Do::Succeed, 1).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_whose_inner_service_is_not_ready_fails() {
+    let layer = consecutive(1).open_for(secs(1)).build().unwrap();
+    let circuit = layer.handle();
+    let mut service = layer.layer(Broken);
+    assert!(ServiceExt::<()>::ready(&mut service).await.is_err());
+    tokio::time::advance(secs(1)).await;
+    let service = ServiceExt::<()>::ready(&mut service).await.unwrap();
+    let error = Service::call(service, ()).await.unwrap_err();
+    assert_eq!(error.to_string(), "no connection");
+    assert_eq!(circuit.state(), State::Open);
+    assert_eq!(circuit.snapshot().retry_after, Some(secs(2)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_dropped_when_it_has_waited_too_long_for_readiness_fails() {
+    let layer = consecutive(1).open_for(secs(1)).build().unwrap();
+    let circuit = layer.handle();
+    let (mut service, mut server) = mock::spawn_layer::<&str, &str, _>(layer);
+    server.allow(1);
+    assert_ready_ok!(service.poll_ready());
+    let mut call = task::spawn(service.call("first"));
+    let (_, answer) = assert_ready!(task::spawn(server.next_request()).poll()).unwrap();
+    answer.send_error("down");
+    assert_ready_err!(call.poll());
+    for (waited, expected) in [(10, State::HalfOpen), (11, State::Open)] {
+        tokio::time::advance(secs(1)).await;
+        assert_ready_ok!(service.poll_ready());
+        let mut probe = task::spawn(service.call("probe"));
+        assert_pending!(probe.poll());
+        tokio::time::advance(secs(waited)).await;
+        drop(probe);
+        assert_eq!(circuit.state(), expected);
+    }
+}
