@@ -10,6 +10,7 @@ use buttress_timeout::TimeoutLayer;
 use tower_layer::Layer;
 
 use crate::driver::{Req, Res, bare, clone_request, drive, pending_once, r0, r4};
+use crate::floors::RewrapRequest;
 
 /// A name and what it runs, so many times.
 type Case = (&'static str, fn(usize));
@@ -21,6 +22,9 @@ pub(crate) const CASES: &[Case] = &[
     ("bare/R0", |calls| drive(bare(), r0, calls)),
     ("bare/R4", |calls| drive(bare(), r4, calls)),
     ("bare-pending/R0", |calls| drive(pending_once(), r0, calls)),
+    ("floor::rewrap-request/R4", |calls| {
+        drive(RewrapRequest(bare()), r4, calls)
+    }),
     ("request-clone/R0", |calls| {
         drive(clone_request(), r0, calls)
     }),
@@ -41,9 +45,15 @@ pub(crate) const CASES: &[Case] = &[
             calls,
         );
     }),
-    ("timeout/R0", |calls| drive(TimeoutLayer::new(LIMIT).layer(bare()), r0, calls)),
-    ("timeout-head/R0", |calls| drive(TimeoutLayer::head(LIMIT).layer(bare()), r0, calls)),
-    ("timeout-pending/R0", |calls| drive(TimeoutLayer::new(LIMIT).layer(pending_once()), r0, calls)),
+    ("timeout/R0", |calls| {
+        drive(TimeoutLayer::new(LIMIT).layer(bare()), r0, calls)
+    }),
+    ("timeout-head/R0", |calls| {
+        drive(TimeoutLayer::head(LIMIT).layer(bare()), r0, calls)
+    }),
+    ("timeout-pending/R0", |calls| {
+        drive(TimeoutLayer::new(LIMIT).layer(pending_once()), r0, calls)
+    }),
     ("tower::retry/R0", |calls| {
         drive(
             tower::retry::RetryLayer::new(Never).layer(bare()),

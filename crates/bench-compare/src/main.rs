@@ -4,6 +4,7 @@ mod cases;
 mod check;
 mod count;
 mod driver;
+mod floors;
 mod goals;
 mod report;
 
