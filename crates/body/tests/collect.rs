@@ -97,6 +97,36 @@ async fn a_body_that_ends_short_of_its_length_is_a_failed_call() {
 }
 
 #[tokio::test]
+async fn a_length_without_a_body_is_no_truncation_where_the_end_is_known() {
+    // As in the answer to HEAD, whose stream ends properly and without a byte.
+    struct Bodiless(bool);
+    impl Body for Bodiless {
+        type Data = Bytes;
+        type Error = io::Error;
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+            self.0 = true;
+            Poll::Ready(None)
+        }
+        fn is_end_stream(&self) -> bool {
+            self.0
+        }
+        fn size_hint(&self) -> http_body::SizeHint {
+            http_body::SizeHint::with_exact(5)
+        }
+    }
+    assert!(
+        collect(Bodiless(false), CAP)
+            .await
+            .unwrap()
+            .bytes
+            .is_empty()
+    );
+}
+
+#[tokio::test]
 async fn an_error_of_the_call_is_handed_on() {
     let inner = service_fn(|()| {
         std::future::ready(Err::<Response<Full<Bytes>>, _>(io::Error::other("refused")))
