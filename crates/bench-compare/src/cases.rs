@@ -23,13 +23,13 @@ pub(crate) const CASES: &[Case] = &[
     ("bare/R4", |calls| drive(bare(), r4, calls)),
     ("bare-pending/R0", |calls| drive(pending_once(), r0, calls)),
     ("floor::rewrap-request/R4", |calls| {
-        drive(RewrapRequest(bare()), r4, calls)
+        drive(RewrapRequest(bare()), r4, calls);
     }),
     ("request-clone/R0", |calls| {
-        drive(clone_request(), r0, calls)
+        drive(clone_request(), r0, calls);
     }),
     ("request-clone/R4", |calls| {
-        drive(clone_request(), r4, calls)
+        drive(clone_request(), r4, calls);
     }),
     ("tower::timeout/R0", |calls| {
         drive(
@@ -46,13 +46,13 @@ pub(crate) const CASES: &[Case] = &[
         );
     }),
     ("timeout/R0", |calls| {
-        drive(TimeoutLayer::new(LIMIT).layer(bare()), r0, calls)
+        drive(TimeoutLayer::new(LIMIT).layer(bare()), r0, calls);
     }),
     ("timeout-head/R0", |calls| {
-        drive(TimeoutLayer::head(LIMIT).layer(bare()), r0, calls)
+        drive(TimeoutLayer::head(LIMIT).layer(bare()), r0, calls);
     }),
     ("timeout-pending/R0", |calls| {
-        drive(TimeoutLayer::new(LIMIT).layer(pending_once()), r0, calls)
+        drive(TimeoutLayer::new(LIMIT).layer(pending_once()), r0, calls);
     }),
     ("tower::retry/R0", |calls| {
         drive(
@@ -69,7 +69,7 @@ pub(crate) const CASES: &[Case] = &[
         )
     }),
     ("retry/R0", |calls| {
-        drive(RetryLayer::new().layer(bare()), r0, calls)
+        drive(RetryLayer::new().layer(bare()), r0, calls);
     }),
     ("retry-keyed/R4", |calls| {
         drive(
@@ -81,7 +81,7 @@ pub(crate) const CASES: &[Case] = &[
         );
     }),
     ("retry-not-replayable/R4", |calls| {
-        drive(RetryLayer::new().replay_cap(0).layer(bare()), r4, calls)
+        drive(RetryLayer::new().replay_cap(0).layer(bare()), r4, calls);
     }),
 ];
 
