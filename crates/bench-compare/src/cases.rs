@@ -59,14 +59,14 @@ pub(crate) const CASES: &[Case] = &[
             tower::retry::RetryLayer::new(Never).layer(bare()),
             r0,
             calls,
-        )
+        );
     }),
     ("tower::retry/R4", |calls| {
         drive(
             tower::retry::RetryLayer::new(Never).layer(bare()),
             r4,
             calls,
-        )
+        );
     }),
     ("retry/R0", |calls| {
         drive(RetryLayer::new().layer(bare()), r0, calls);
