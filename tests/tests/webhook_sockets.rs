@@ -179,7 +179,9 @@ async fn an_empty_body_is_as_good_as_its_sender_says() {
         .unwrap();
     let mut head = "POST /hook HTTP/1.1\r\nhost: a.example\r\nconnection: close\r\n".to_owned();
     for (name, value) in request.headers() {
-        head += &format!("{name}: {}\r\n", value.to_str().unwrap());
+        for part in [name.as_str(), ": ", value.to_str().unwrap(), "\r\n"] {
+            head.push_str(part);
+        }
     }
     for rest in ["content-length: 0\r\n\r\n", "\r\n"] {
         let head = format!("{head}{rest}");

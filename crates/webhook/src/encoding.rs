@@ -87,17 +87,19 @@ pub(crate) struct Digits([u8; 256]);
 impl Digits {
     #[allow(
         clippy::indexing_slicing,
-        reason = "evaluated by the compiler, which checks it"
+        reason = "the compiler checks it as it evaluates it"
     )]
     const fn new(upper: bool) -> Self {
         let mut values = [u8::MAX; 256];
-        let mut value = 0;
-        while value < 16 {
-            values[b"0123456789abcdef"[value] as usize] = value as u8;
-            if upper {
-                values[b"0123456789ABCDEF"[value] as usize] = value as u8;
-            }
-            value += 1;
+        let mut character = 0;
+        while character < 128_u8 {
+            values[character as usize] = match character {
+                b'0'..=b'9' => character - b'0',
+                b'a'..=b'f' => character - b'a' + 10,
+                b'A'..=b'F' if upper => character - b'A' + 10,
+                _ => u8::MAX,
+            };
+            character += 1;
         }
         Self(values)
     }

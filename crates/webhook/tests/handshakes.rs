@@ -166,7 +166,7 @@ mod discord {
     #[tokio::test]
     async fn a_signed_ping_is_answered_and_an_unsigned_one_is_not() {
         let key = SigningKey::from_bytes(&[7; 32]).verifying_key().to_bytes();
-        let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        let key = hex::encode(key);
         let layer = layer(discord(key.as_str()).unwrap());
         let outcome = send(&layer, signed(r#"{"type":1}"#)).await;
         assert_eq!(

@@ -258,11 +258,7 @@ async fn telegrams_id_is_known_to_be_unsigned() {
 fn mac(text: &str) -> String {
     let mut mac = Hmac::<sha2::Sha256>::new_from_slice(b"secret").unwrap();
     mac.update(text.as_bytes());
-    mac.finalize()
-        .into_bytes()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex::encode(mac.finalize().into_bytes())
 }
 
 #[tokio::test]

@@ -57,12 +57,12 @@ where
         Err(never) => match never {},
     };
     let (head, body) = response.into_parts();
-    let handled = seen.lock().unwrap().take();
+    let received = seen.lock().unwrap().take();
     Outcome {
         status: head.status.as_u16(),
         headers: head.headers,
         body: body.collect().await.unwrap().to_bytes(),
-        handled,
+        handled: received,
     }
 }
 

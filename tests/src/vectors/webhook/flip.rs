@@ -148,13 +148,12 @@ fn several(text: &str) -> bool {
 
 /// The text with each bit flipped of what it decodes to, if that is as long as a signature.
 fn signatures(text: &str) -> Vec<(usize, String)> {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     if matches!(text.len(), 40 | 64 | 128) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         let bytes: Vec<u8> = (0..text.len() / 2)
             .filter_map(|at| u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok())
             .collect();
         return bits(&bytes)
-            .map(|(bit, bytes)| (bit, hex(&bytes)))
+            .map(|(bit, bytes)| (bit, hex::encode(bytes)))
             .collect();
     }
     if let Some((signed, signature)) = text.rsplit_once('.') {
