@@ -263,7 +263,8 @@ impl InboundBuilder {
     /// Executes without protection while the store is down. Default: such a request is answered
     /// 503, for it may have been executed before.
     ///
-    /// The answer then carries `Idempotency-Status: unprotected`.
+    /// The answer then carries `Idempotency-Status: unprotected`. The handler has an
+    /// [`Execution`](crate::Execution) all the same, for its child keys, though nothing is claimed.
     pub fn fail_open(mut self) -> Self {
         self.terms.fail_open = true;
         self
@@ -297,17 +298,9 @@ impl InboundBuilder {
 
     /// Where your rules for keys are written down: a `Link` with `rel="describedby"` in every 4xx
     /// of this layer. Default: none.
-    ///
-    /// # Errors
-    ///
-    /// [`BuildError::BadLink`] when it cannot stand in a header.
-    pub fn described_by(mut self, uri: &str) -> Result<Self, BuildError> {
-        if uri.contains(['<', '>', '"']) {
-            return Err(BuildError::BadLink);
-        }
-        let link = HeaderValue::try_from(format!("<{uri}>; rel=\"describedby\""));
-        self.terms.problems.link = Some(link.map_err(|_| BuildError::BadLink)?);
-        Ok(self)
+    pub fn described_by(mut self, uri: impl Into<String>) -> Self {
+        self.terms.described_by = Some(uri.into());
+        self
     }
 
     /// The layer.
@@ -316,7 +309,7 @@ impl InboundBuilder {
     ///
     /// [`BuildError`] says what is missing or does not fit.
     pub fn build(self) -> Result<IdempotencyKeyLayer<Inbound>, BuildError> {
-        let terms = self.terms;
+        let mut terms = self.terms;
         let scope = self.scope.ok_or(BuildError::NoScope)?;
         let orphan = self.orphan.ok_or(BuildError::NoOrphanPolicy)?;
         if terms.methods.is_empty() {
@@ -335,6 +328,7 @@ impl InboundBuilder {
         if terms.renew_every > terms.lease / 2 {
             return Err(BuildError::RenewedTooLate);
         }
+        terms.problems.link = terms.described_by.as_deref().map(link).transpose()?;
         let secret = match self.secret {
             Some(secret) => secret,
             None if matches!(scope, Scope::Events) => process_secret()?,
@@ -364,6 +358,14 @@ impl fmt::Debug for InboundBuilder {
             .field("orphan", &self.orphan)
             .finish_non_exhaustive()
     }
+}
+
+fn link(uri: &str) -> Result<HeaderValue, BuildError> {
+    if uri.contains(['<', '>', '"']) {
+        return Err(BuildError::BadLink);
+    }
+    let link = format!("<{uri}>; rel=\"describedby\"");
+    HeaderValue::try_from(link).map_err(|_| BuildError::BadLink)
 }
 
 fn is_of_the_process(store: &dyn IdempotencyStore) -> bool {

@@ -53,8 +53,11 @@ where
         Ok(Begin::Completed { response, .. }) => replayed(&job, &response),
         Err((error, token)) => {
             telemetry::store_failed("begin", &error);
-            if settings.terms.fail_open && !settle::is_final(&error) {
-                return unprotected(job, reply).await;
+            if let Some(token) = token
+                && settings.terms.fail_open
+                && !settle::is_final(&error)
+            {
+                return unprotected(job, Claim::new(record, token, 1), reply).await;
             }
             telemetry::inbound(Outcome::Unavailable, key);
             let _ = reply.send(Turn::done(refuse(&settings, Refused::Unavailable)));
@@ -127,8 +130,11 @@ fn replayed<RB, E>(job: &Job<RB, E>, stored: &StoredResponse) -> Turn<RB, E> {
 }
 
 /// Executes without a claim, because the store is down and the user prefers that.
-async fn unprotected<RB, E>(job: Box<Job<RB, E>>, reply: oneshot::Sender<Turn<RB, E>>)
-where
+async fn unprotected<RB, E>(
+    job: Box<Job<RB, E>>,
+    unclaimed: Claim,
+    reply: oneshot::Sender<Turn<RB, E>>,
+) where
     RB: Body + Send + 'static,
     E: Send + 'static,
 {
@@ -141,7 +147,8 @@ where
     telemetry::inbound(Outcome::Unprotected, key);
     let limit = settings.terms.max_hold;
     let settings = Arc::clone(settings);
-    let handling = call(*job, None);
+    let execution = Execution::new(unclaimed, job.identity.key.clone());
+    let handling = call(*job, &execution);
     let turn = match timeout(limit, handling).await {
         Err(_) => Turn::done(refuse(&settings, Refused::CutShort)),
         Ok(Err(error)) => Turn::Done(Err(error)),
@@ -163,13 +170,11 @@ fn too_many<RB, E>(job: &Job<RB, E>) -> Turn<RB, E> {
 }
 
 /// Calls the handler. The client's own deadline does not bind it: its work must be finished.
-fn call<RB, E>(job: Job<RB, E>, execution: Option<&Execution>) -> Handling<RB, E> {
+fn call<RB, E>(job: Job<RB, E>, execution: &Execution) -> Handling<RB, E> {
     let mut head = job.head;
     let hold = Deadline::after(Instant::now(), job.settings.terms.max_hold);
     head.extensions.insert(hold);
-    if let Some(execution) = execution {
-        head.extensions.insert(execution.clone());
-    }
+    head.extensions.insert(execution.clone());
     (job.handler)(head, job.body)
 }
 
@@ -191,7 +196,7 @@ where
     telemetry::inbound(Outcome::Started, execution.key());
     let renewal = pin!(settle::renew(&settings, &execution));
     // The claim is renewed until the answer is recorded, and no longer for one that is not kept.
-    let done = beside(work.run(call(*job, Some(&execution))), renewal).await;
+    let done = beside(work.run(call(*job, &execution)), renewal).await;
     if let Some(unkept) = done {
         work.dismiss(unkept).await;
     }

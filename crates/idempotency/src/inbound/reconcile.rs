@@ -12,7 +12,7 @@ use super::child_key;
 /// What is asked about an execution that was lost, under [`OrphanPolicy::Refuse`].
 ///
 /// [`OrphanPolicy::Refuse`]: buttress_store::OrphanPolicy::Refuse
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Unresolved {
     pub(crate) record: RecordKey,
     pub(crate) key: Option<IdempotencyKey>,
@@ -46,7 +46,6 @@ impl Unresolved {
 }
 
 /// What somebody who looked found out about an execution that was lost.
-#[derive(Debug)]
 pub enum Reconciled {
     /// It took effect; repeats are answered this from now on.
     Completed(Response<Bytes>),
@@ -66,11 +65,22 @@ where
     Box::new(move |unresolved| Box::pin(reconcile(unresolved)))
 }
 
-impl fmt::Display for Reconciled {
+/// Without the request: it holds what nobody should log.
+impl fmt::Debug for Unresolved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Completed(_) => "completed",
-            Self::NotExecuted => "not executed",
-        })
+        f.debug_struct("Unresolved")
+            .field("record_key", &self.record)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Without the answer, for the same reason.
+impl fmt::Debug for Reconciled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Completed(answer) => f.debug_tuple("Completed").field(&answer.status()).finish(),
+            Self::NotExecuted => f.write_str("NotExecuted"),
+        }
     }
 }

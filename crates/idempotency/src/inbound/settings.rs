@@ -57,6 +57,7 @@ pub(crate) struct Terms {
     pub(crate) excluded: Vec<HeaderName>,
     pub(crate) reconcile: Option<Arc<Hook>>,
     pub(crate) problems: Problems,
+    pub(crate) described_by: Option<String>,
 }
 
 /// Everything that a request needs to know.
@@ -96,6 +97,7 @@ impl Terms {
             excluded: Vec::new(),
             reconcile: None,
             problems: Problems::new(),
+            described_by: None,
         }
     }
 }
@@ -110,7 +112,7 @@ impl Settings {
             return status.is_success() || status.is_redirection();
         }
         // Refusals that another try may change, and failures that may have done half of the work.
-        !matches!(status.as_u16(), 401 | 403 | 408 | 409 | 425 | 429 | 500..)
+        !matches!(status.as_u16(), ..200 | 401 | 403 | 408 | 409 | 425 | 429 | 500..)
     }
 
     /// Is the key free at once after an answer that is not kept?

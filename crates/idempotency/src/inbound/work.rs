@@ -78,7 +78,7 @@ where
             Ok(response) => response,
             Err(error) => return End::Unkept(Unkept::Failed(error)),
         };
-        if self.execution.has_done_nothing() || !self.settings.keeps(response.status()) {
+        if !self.settings.keeps(response.status()) {
             return End::Unkept(Unkept::Response(Box::new(response)));
         }
         let (head, body) = response.into_parts();

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use buttress_idempotency::Execution;
 use tokio::time::Instant;
 
-use crate::kit::{Flaky, Mode, Runs, inbound, post, send, settle};
+use crate::kit::{Flaky, Mode, Runs, created, inbound, post, send, settle};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -29,7 +30,12 @@ async fn s36_while_the_store_is_down_nothing_is_executed() {
 #[tokio::test(start_paused = true)]
 async fn s36_failing_open_executes_unprotected_and_says_so() {
     let (store, runs) = (Flaky::default(), Runs::default());
-    let service = runs.numbered(&inbound(store.clone()).fail_open().build().unwrap());
+    let layer = inbound(store.clone()).fail_open().build().unwrap();
+    let service = runs.service(&layer, |run, request| async move {
+        let execution = request.extensions().get::<Execution>().unwrap();
+        assert_eq!(execution.key().unwrap().as_str(), "k");
+        created(run)
+    });
     for mode in [Mode::Down, Mode::Hang] {
         store.begin_is(mode);
         let seen = send(&service, post("k", "order")).await;

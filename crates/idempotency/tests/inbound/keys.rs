@@ -28,7 +28,6 @@ async fn s02_where_a_key_is_required_a_request_without_one_is_refused_with_a_lin
     let layer = inbound(MemoryStore::default())
         .required()
         .described_by("https://shop.example/keys")
-        .unwrap()
         .build()
         .unwrap();
     let service = runs.numbered(&layer);
@@ -191,8 +190,12 @@ fn settings_that_are_missing_or_contradict_each_other_are_refused() {
     assert_eq!(refused(whole().lease(none)), BuildError::ZeroDuration);
     assert_eq!(refused(whole().max_hold(none)), BuildError::ZeroDuration);
     assert_eq!(refused(whole().lease(some)), BuildError::RenewedTooLate);
+    assert_eq!(refused(whole().described_by("a>b")), BuildError::BadLink);
     assert_eq!(
-        whole().described_by("a>b").unwrap_err(),
+        refused(whole().described_by(
+            "a
+"
+        )),
         BuildError::BadLink
     );
     assert!(whole().build().is_ok());

@@ -133,7 +133,7 @@ async fn s27_a_failure_is_kept_only_if_the_settings_say_so() {
     assert_eq!((again.status, again.text()), (500, "run 1"));
     assert!(again.is_replay());
 
-    for status in [401_u16, 403, 408, 409, 425, 429, 500, 503] {
+    for status in [101_u16, 401, 403, 408, 409, 425, 429, 500, 503] {
         let runs = Runs::default();
         let service = runs.status(&inbound(MemoryStore::default()).build().unwrap(), status);
         let first = send(&service, post("k", "order")).await;
@@ -341,4 +341,73 @@ async fn an_execution_that_takes_too_long_is_cut_and_its_claim_ends_with_the_lea
     assert_eq!(send(&service, post("k", "order")).await.status, 409);
     tokio::time::advance(60 * SECOND).await;
     assert_eq!(send(&service, post("k", "order")).await.text(), "run 2");
+}
+
+/// Ready once for each time that it was asked, and never in a clone.
+struct Careful {
+    ready: bool,
+}
+
+impl Clone for Careful {
+    fn clone(&self) -> Self {
+        Self { ready: false }
+    }
+}
+
+impl tower::Service<http::Request<buttress_idempotency::Received<Body>>> for Careful {
+    type Response = Response<Body>;
+    type Error = std::convert::Infallible;
+    type Future = std::future::Ready<crate::kit::Handled>;
+
+    fn poll_ready(
+        &mut self,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), Self::Error>> {
+        self.ready = true;
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: http::Request<buttress_idempotency::Received<Body>>) -> Self::Future {
+        assert!(
+            std::mem::take(&mut self.ready),
+            "called without being ready"
+        );
+        std::future::ready(created(1))
+    }
+}
+
+#[tokio::test]
+async fn the_instance_that_was_ready_is_the_one_that_is_called() {
+    use tower::Service;
+
+    let layer = inbound(MemoryStore::default()).build().unwrap();
+    let mut service = layer.layer(Careful { ready: false });
+    let unkeyed = || http::Request::post("/").body(Body::default()).unwrap();
+    for request in [post("1", ""), unkeyed(), post("2", "")] {
+        let response = service.ready().await.unwrap().call(request).await.unwrap();
+        assert_eq!(response.status(), 201);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_secret_shows_in_what_is_logged_of_a_request() {
+    let layer = IdempotencyKeyLayer::inbound(MemoryStore::default())
+        .single_tenant()
+        .orphan_policy(OrphanPolicy::Refuse)
+        .reconcile(|unresolved| async move {
+            let shown = format!("{unresolved:?}");
+            assert!(
+                !shown.contains("order") && !shown.contains("\"k\""),
+                "{shown}"
+            );
+            None
+        })
+        .build()
+        .unwrap();
+    let runs = Runs::default();
+    let service = runs.service(&layer, |_, _| async { panic!("a bug in the handler") });
+    send(&service, post("k", "order")).await;
+    tokio::time::advance(60 * SECOND).await;
+    assert_eq!(send(&service, post("k", "order")).await.status, 409);
+    assert_eq!(runs.count(), 1);
 }
