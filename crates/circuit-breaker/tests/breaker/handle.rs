@@ -5,6 +5,7 @@ use std::pin::pin;
 use buttress_circuit_breaker::{Cause, State};
 use futures_util::{StreamExt, poll};
 use tokio::time::advance;
+use tower::{Service, ServiceExt};
 
 use crate::peer::{Do, call, calls, consecutive, guarded, ratio, refusal, secs, some};
 
@@ -38,6 +39,16 @@ async fn forced_closed_it_lets_everything_through_and_counts() {
     assert_eq!(circuit.snapshot().time_window.unwrap().calls, 0);
     calls(&mut service, Do::Fail, 1).await;
     assert_eq!(circuit.state(), State::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn forced_closed_it_ignores_answers_from_before() {
+    let (mut service, circuit) = guarded(ratio(1));
+    let mut early = Box::pin(service.ready().await.unwrap().call(Do::Fail));
+    circuit.force_closed();
+    assert!(poll!(&mut early).is_ready());
+    assert_eq!(circuit.snapshot().time_window.unwrap().calls, 0);
+    assert_eq!(circuit.snapshot().late, 1);
 }
 
 #[tokio::test(start_paused = true)]
