@@ -83,8 +83,8 @@ mod tests {
 
     #[test]
     fn a_warm_case_allocates_what_it_allocates_and_no_more() {
-        assert_eq!(cost_in_allocations("bare/R0"), 0.0);
-        assert_eq!(cost_in_allocations("bare/R4"), 2.0);
+        assert!(cost_in_allocations("bare/R0") < 0.001);
+        assert!((cost_in_allocations("bare/R4") - 2.0).abs() < 0.001);
     }
 
     fn cost_in_allocations(case: &str) -> f64 {
