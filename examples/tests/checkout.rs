@@ -67,6 +67,61 @@ async fn a_severe_run_pays_every_order_exactly_once_and_says_so() {
 }
 
 #[tokio::test]
+async fn an_outage_opens_the_circuit_and_every_order_is_paid_once_it_is_over() {
+    let output = checkout(&[
+        "--orders", "100", "--seed", "5", "--faults", "mild", "--outage", "4", "--json",
+    ])
+    .await;
+    let report = last_line(&output);
+    assert_eq!(output.status.code(), Some(0), "{report}");
+    assert_eq!(
+        (&report["paid"], &report["charges_at_provider"]),
+        (&Value::from(100), &Value::from(100))
+    );
+    let circuit = &report["breaker"];
+    let outage = &circuit["outage"];
+    let number = |name: &str| {
+        outage[name]
+            .as_f64()
+            .unwrap_or_else(|| panic!("{name}: {report}"))
+    };
+    assert!((number("length_s") - 4.0).abs() < 1e-9);
+    assert!(number("time_to_open_s") < 4.0, "{outage}");
+    // It is open for 1.1 s at the longest, and most probes work.
+    assert!(number("time_to_recover_s") < 10.0, "{outage}");
+    assert!(number("refused") > 0.0, "{outage}");
+    assert_eq!(circuit["state"], "closed");
+    let changes = circuit["changes"].as_array().unwrap();
+    assert_eq!(changes.first().unwrap()["to"], "open");
+    assert_eq!(changes.last().unwrap()["to"], "closed");
+    // Operations that the circuit refused were not sent.
+    assert!(
+        report["attempts"].as_f64().unwrap() < number("refused"),
+        "{report}"
+    );
+    assert!(report["wall_s"].as_f64().unwrap() > 4.0);
+}
+
+#[tokio::test]
+async fn an_outage_is_told_to_people_too_and_lasts_ten_seconds_unless_told() {
+    let output = checkout(&["--orders", "40", "--faults", "off", "--outage"]).await;
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{table}");
+    for words in [
+        "outage      10.0 s; open after",
+        "calls refused",
+        "closed again",
+        "half open",
+    ] {
+        assert!(table.contains(words), "{table}");
+    }
+    assert!(
+        table.lines().all(|line| line.chars().count() <= 80),
+        "{table}"
+    );
+}
+
+#[tokio::test]
 async fn without_faults_every_order_takes_one_attempt() {
     let output = checkout(&["--orders", "30", "--faults", "off", "--json"]).await;
     let report = last_line(&output);
@@ -104,6 +159,7 @@ async fn a_wrong_command_line_has_a_code_of_its_own() {
     for wrong in [
         &["--faults", "some"][..],
         &["--concurrency", "0"],
+        &["--outage", "0"],
         &["--unheard-of"],
         &["refund"],
     ] {

@@ -9,12 +9,13 @@ use buttress_key::{DerivationSecret, Profile};
 use buttress_retry::RetryLayer;
 use buttress_timeout::TimeoutLayer;
 use bytes::Bytes;
-use examples::checkout::demo::{API_KEY, LAGS, LIMITS, Order, SCHEDULE, place_all};
+use examples::checkout::demo::{API_KEY, LAGS, LIMITS, Order, SCHEDULE, circuit, place_all};
 use examples::checkout::provider::{self, Fault, Faults, Plan, Provider};
 use examples::checkout::report::{Report, Run};
 use examples::checkout::shop::answer::{self, Charged, Found};
+use examples::checkout::shop::breaker::Breaker;
 use examples::checkout::shop::reconcile::{self, Step};
-use examples::checkout::shop::stack::{self, Stack};
+use examples::checkout::shop::stack::{self, Gates, Stack};
 use examples::checkout::shop::{self, Drain, Rules, Shop, Till, Turnstile};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
@@ -29,8 +30,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 struct World {
     provider: provider::Settings,
     settings: shop::Settings,
-    /// Built from the profile, the secret and the turnstile.
-    stack: fn(&Profile, &DerivationSecret, Turnstile) -> Stack,
+    /// Built from the profile, the secret and the gates.
+    stack: fn(&Profile, &DerivationSecret, &Gates) -> Stack,
     orders: u32,
     /// Whether a day passes once an order is unknown.
     a_day_passes: bool,
@@ -43,8 +44,8 @@ impl World {
         Self {
             provider: provider::Settings::new(API_KEY, plan),
             settings: shop::Settings::new(LAGS, SCHEDULE),
-            stack: |profile, secret, turnstile| {
-                stack::payments(profile, secret, &LIMITS, turnstile).unwrap()
+            stack: |profile, secret, gates| {
+                stack::payments(profile, secret, &LIMITS, gates).unwrap()
             },
             orders: 4,
             a_day_passes: false,
@@ -63,7 +64,7 @@ impl World {
         self
     }
 
-    fn with_stack(mut self, stack: fn(&Profile, &DerivationSecret, Turnstile) -> Stack) -> Self {
+    fn with_stack(mut self, stack: fn(&Profile, &DerivationSecret, &Gates) -> Stack) -> Self {
         self.stack = stack;
         self
     }
@@ -78,10 +79,14 @@ impl World {
 
         let drain = Drain::default();
         let secret = DerivationSecret::new("a secret of these tests").unwrap();
-        let turnstile = Turnstile::new(self.settings.profile.clone(), drain.clone());
-        let stack = (self.stack)(&self.settings.profile, &secret, turnstile.clone());
+        let profile = self.settings.profile.clone();
+        let gates = Gates {
+            breaker: Breaker::new(circuit(), &profile).unwrap(),
+            turnstile: Turnstile::new(profile.clone(), drain.clone()),
+        };
+        let stack = (self.stack)(&profile, &secret, &gates);
         let till = Till::new(stack, &provider_url, API_KEY).unwrap();
-        let shop = Shop::new(self.settings, till, turnstile, drain, secret);
+        let shop = Shop::new(self.settings, till, gates, drain, secret);
         let shop_listens = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let shop_url = format!("http://{}", shop_listens.local_addr().unwrap());
         let routes = shop::router(shop.clone());
@@ -107,6 +112,8 @@ impl World {
             concurrency: self.orders,
             faults: Faults::Off,
             seed: 0,
+            started,
+            outage: None,
             wall: started.elapsed(),
         };
         Report::audit(&run, &receipts, &shop.status(), &provider.book())
@@ -132,9 +139,10 @@ async fn let_a_day_pass(shop: Shop, provider: Provider) {
 
 /// The layers below retry, as the shop has them.
 macro_rules! below_retry {
-    ($outer:expr, $turnstile:expr) => {
+    ($outer:expr, $gates:expr) => {
         $outer
-            .layer($turnstile)
+            .layer($gates.breaker.layer())
+            .layer($gates.turnstile.clone())
             .layer(TimeoutLayer::head(LIMITS.attempt))
             .layer(CollectLayer::up_to(64 * 1024))
             .service(stack::client().unwrap())
@@ -179,9 +187,9 @@ fn loses(report: &Report) {
 #[tokio::test]
 async fn mutant_the_key_layer_is_left_out_and_retry_is_forced() {
     let plan = [Fault::ResetAfterCharging];
-    let mutant = World::new(&plan).with_stack(|_, _, turnstile| {
+    let mutant = World::new(&plan).with_stack(|_, _, gates| {
         let outer = ServiceBuilder::new().layer(forced_retry());
-        boxed(below_retry!(outer, turnstile))
+        boxed(below_retry!(outer, gates))
     });
     let (right, wrong) = tokio::join!(World::new(&plan).run(), mutant.run());
     passes(&right);
@@ -191,12 +199,12 @@ async fn mutant_the_key_layer_is_left_out_and_retry_is_forced() {
 #[tokio::test]
 async fn mutant_the_key_is_made_inside_retry() {
     let plan = [Fault::ResetAfterCharging];
-    let mutant = World::new(&plan).with_stack(|profile, _, turnstile| {
+    let mutant = World::new(&plan).with_stack(|profile, _, gates| {
         let outer = ServiceBuilder::new()
             .map_request(without_its_key)
             .layer(forced_retry())
             .layer(IdempotencyKeyLayer::outbound(profile.clone()).random());
-        boxed(below_retry!(outer, turnstile))
+        boxed(below_retry!(outer, gates))
     });
     let (right, wrong) = tokio::join!(World::new(&plan).run(), mutant.run());
     passes(&right);
@@ -212,11 +220,11 @@ async fn mutant_a_key_in_flight_is_taken_for_a_refusal() {
         world
     };
     let mutant = world()
-        .with_stack(|profile, secret, turnstile| {
+        .with_stack(|profile, secret, gates| {
             let outer = ServiceBuilder::new()
                 .layer(IdempotencyKeyLayer::outbound(profile.clone()).fingerprints(secret.clone()))
                 .layer(forced_retry());
-            boxed(below_retry!(outer, turnstile))
+            boxed(below_retry!(outer, gates))
         })
         .with_rules(|rules| {
             rules.read = |answer, profile| match answer {
@@ -254,8 +262,8 @@ async fn mutant_a_key_is_sent_though_the_provider_has_forgotten_it() {
         world.a_day_passes = true;
         world
     };
-    let mutant = world().with_stack(|profile, secret, turnstile| {
-        let guarded = stack::payments(profile, secret, &LIMITS, turnstile).unwrap();
+    let mutant = world().with_stack(|profile, secret, gates| {
+        let guarded = stack::payments(profile, secret, &LIMITS, gates).unwrap();
         // The guard cannot see how old a key is that says it is new.
         let rejuvenate = |mut request: Call| {
             if let Some(key) = request.extensions_mut().remove::<OutboundKey>() {

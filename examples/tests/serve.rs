@@ -284,18 +284,32 @@ async fn while_the_provider_is_down_an_order_waits_and_is_not_unknown() {
     let address = reserved.local_addr().unwrap();
     drop(reserved);
     let shop = Shop::at(address).await;
-    assert_eq!(shop.post(&order("o-1", 500)).await.status(), "202");
+    let (o_1, o_2) = (order("o-1", 500), order("o-2", 500));
+    let placed = tokio::join!(shop.post(&o_1), shop.post(&o_2));
+    assert_eq!((placed.0.status(), placed.1.status()), ("202", "202"));
     let status = shop.status().await;
     assert_eq!(
         (&status["pending"], &status["unknown"]),
-        (&json!(1), &json!([]))
+        (&json!(2), &json!([]))
     );
+    // Six attempts were made, and the fifth failure in a row opened the circuit.
+    let circuit = &status["breaker"];
+    assert_eq!(
+        (&circuit["state"], &circuit["transitions"]),
+        (&json!("open"), &json!(1))
+    );
+    assert_eq!(circuit["last"]["cause"], "consecutive_failures");
 
     let provider = Provider::new(provider_with(&[]));
     let listener = TcpListener::bind(address).await.unwrap();
     tokio::spawn(provider.clone().serve(listener));
-    assert_eq!(shop.settled("/orders/o-1").await.status(), "200");
-    assert_eq!(provider.book().charges.len(), 1);
+    for page in ["/orders/o-1", "/orders/o-2"] {
+        assert_eq!(shop.settled(page).await.status(), "200");
+    }
+    assert_eq!(provider.book().charges.len(), 2);
+    let circuit = &shop.status().await["breaker"];
+    assert_eq!(circuit["state"], "closed");
+    assert!(circuit["refused"].as_u64() > Some(0), "{circuit}");
 }
 
 #[tokio::test]

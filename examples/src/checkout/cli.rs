@@ -45,6 +45,9 @@ pub(super) struct DemoArgs {
     /// How badly the provider behaves.
     #[arg(long, value_enum, default_value_t = Faults::Severe)]
     pub(super) faults: Faults,
+    /// Take the provider down in the middle of the run, for so many seconds.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "10", value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub(super) outage: Option<u64>,
     /// Print the report as one JSON object, on the last line of standard output.
     #[arg(long)]
     pub(super) json: bool,

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use buttress_backoff::{Backoff, Jitter};
+use buttress_circuit_breaker::CircuitBreakerLayer;
 use buttress_classify::BoxError;
 use buttress_key::DerivationSecret;
 use http::Uri;
@@ -14,7 +15,7 @@ use tracing_subscriber::filter::LevelFilter;
 use super::shop::reconcile::Lags;
 use super::shop::row::State;
 use super::shop::stack::Limits;
-use super::shop::{self, Drain, Shop};
+use super::shop::{self, Drain, Shop, breaker};
 
 /// For a provider across the Internet, whose own work may take seconds.
 const LIMITS: Limits = Limits {
@@ -34,6 +35,15 @@ const LAGS: Lags = Lags {
     execution: Duration::from_secs(80),
     indexing: Duration::from_secs(60),
 };
+
+/// The circuit: the layer's defaults (open after 5 failures in a row, or when half of at least 20
+/// calls in 30 s have failed), but back sooner, for a buyer waits 15 s and a probe is one charge
+/// attempt of an order that is due anyway.
+fn circuit() -> breaker::Settings {
+    CircuitBreakerLayer::http()
+        .open_for(Duration::from_secs(5))
+        .max_open(Duration::from_secs(60))
+}
 
 /// What the environment asks for.
 struct Config {
@@ -124,7 +134,14 @@ fn open(config: &Config) -> Result<Shop, BoxError> {
     let settings = shop::Settings::new(LAGS, SCHEDULE);
     // The one secret that every process of this shop has.
     let secret = DerivationSecret::new(format!("checkout order keys of {}", config.api_key))?;
-    Shop::open(settings, &LIMITS, &config.provider, &config.api_key, secret)
+    Shop::open(
+        settings,
+        &LIMITS,
+        circuit(),
+        &config.provider,
+        &config.api_key,
+        secret,
+    )
 }
 
 /// Says which orders are left, for whoever takes over.

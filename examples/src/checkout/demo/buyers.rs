@@ -129,7 +129,7 @@ impl Browser {
             .map(|(status, _, body)| (status, body))
     }
 
-    async fn post(
+    pub(super) async fn post(
         &self,
         url: &str,
         body: &Value,

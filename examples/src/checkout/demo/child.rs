@@ -2,8 +2,10 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use buttress_classify::BoxError;
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{self, ChildStdin, Command};
 
@@ -52,6 +54,13 @@ impl Child {
 
     pub(super) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Makes it unreachable from now on, for `length`, in whole seconds.
+    pub(super) async fn take_down(&self, length: Duration) -> Result<(), BoxError> {
+        let url = format!("{}/_audit/outage?length_s={}", self.url, length.as_secs());
+        Browser::new().post(&url, &Value::Null).await?;
+        Ok(())
     }
 
     /// What it has seen and done.

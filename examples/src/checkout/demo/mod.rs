@@ -5,23 +5,26 @@ mod child;
 mod progress;
 
 use std::net::Ipv4Addr;
+use std::num::NonZeroU32;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use buttress_backoff::{Backoff, Jitter};
+use buttress_circuit_breaker::CircuitBreakerLayer;
 use buttress_classify::BoxError;
 use buttress_key::DerivationSecret;
 use tokio::net::TcpListener;
-use tokio::time::Instant;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 pub use self::buyers::{Order, Receipt, place_all};
 use self::child::Child;
 use self::progress::Progress;
 use super::cli::DemoArgs;
-use super::report::{Report, Run};
+use super::report::{Outage, Report, Run};
 use super::shop::reconcile::Lags;
 use super::shop::stack::Limits;
-use super::shop::{self, Shop};
+use super::shop::{self, Shop, breaker};
 
 /// The key that the provider gave to the shop.
 pub const API_KEY: &str = "sk_test_checkout";
@@ -44,7 +47,25 @@ pub const SCHEDULE: Backoff = Backoff::exponential(Duration::from_millis(250))
     .cap(Duration::from_secs(2))
     .jitter(Jitter::Equal);
 
-/// Buyers who have waited this long give up; their order counts as unpaid.
+/// Opens after so many failures in a row: of an outage, dozens of calls meet nothing else within a
+/// second, and of the severe plan, most of whose attempts fail, hardly any so many.
+const FAILURES: NonZeroU32 = NonZeroU32::MIN.saturating_add(29);
+
+/// The circuit: open for a quarter of a second at first and for a second at most, so that a provider
+/// that fails most probes after an outage, as the severe plan has it, is not left alone for long.
+pub fn circuit() -> breaker::Settings {
+    CircuitBreakerLayer::http()
+        .consecutive_failures(FAILURES)
+        .no_failure_ratio()
+        .open_for(Duration::from_millis(250))
+        .max_open(Duration::from_secs(1))
+}
+
+/// An outage begins when one in so many orders is settled.
+const OUTAGE_AFTER: u32 = 4;
+
+/// Buyers who have waited this long, and as long again as an outage lasts, give up; their order
+/// counts as unpaid.
 const PATIENCE: Duration = Duration::from_secs(100);
 
 /// Runs it, prints the report, and says how it went.
@@ -56,10 +77,23 @@ pub(super) async fn run(args: &DemoArgs) -> Result<ExitCode, BoxError> {
 
     let orders = (1..=args.orders).map(Order::number).collect();
     let progress = Progress::new(args.orders, &shop);
-    let receipts = place_all(&address, orders, args.concurrency, PATIENCE, |_| {
+    let settled = watch::Sender::new(0);
+    let length = args.outage.map(Duration::from_secs);
+    let patience = PATIENCE + length.unwrap_or_default();
+    let buyers = place_all(&address, orders, args.concurrency, patience, |_| {
         progress.step();
-    })
-    .await;
+        settled.send_modify(|settled| *settled += 1);
+    });
+    let outage = async {
+        match length {
+            Some(length) => outage(&child, length, &settled, args.orders)
+                .await
+                .map(Some),
+            None => Ok(None),
+        }
+    };
+    let ((receipts, wall), outage) =
+        tokio::join!(async { (buyers.await, started.elapsed()) }, outage);
     progress.finish();
 
     let run = Run {
@@ -67,7 +101,9 @@ pub(super) async fn run(args: &DemoArgs) -> Result<ExitCode, BoxError> {
         concurrency: args.concurrency,
         faults: args.faults,
         seed,
-        wall: started.elapsed(),
+        started,
+        wall,
+        outage: outage?,
     };
     let report = Report::audit(&run, &receipts, &shop.status(), &child.book().await?);
     if args.json {
@@ -78,11 +114,26 @@ pub(super) async fn run(args: &DemoArgs) -> Result<ExitCode, BoxError> {
     Ok(ExitCode::from(report.exit_code()))
 }
 
+/// Takes the provider down once some of the orders are settled, and returns when it is back.
+async fn outage(
+    child: &Child,
+    length: Duration,
+    settled: &watch::Sender<u32>,
+    orders: u32,
+) -> Result<Outage, BoxError> {
+    let enough = |&settled: &u32| settled >= orders / OUTAGE_AFTER;
+    settled.subscribe().wait_for(enough).await?;
+    let began = Instant::now();
+    child.take_down(length).await?;
+    sleep_until(began + length).await;
+    Ok(Outage { began, length })
+}
+
 /// Opens the shop against the provider at `url`; also where it listens.
 async fn open(url: &str) -> Result<(Shop, String), BoxError> {
     let settings = shop::Settings::new(LAGS, SCHEDULE);
     let secret = DerivationSecret::new("a secret of the demonstration")?;
-    let shop = Shop::open(settings, &LIMITS, url, API_KEY, secret)?;
+    let shop = Shop::open(settings, &LIMITS, circuit(), url, API_KEY, secret)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = format!("http://{}", listener.local_addr()?);
     let routes = shop::router(shop.clone());

@@ -1,9 +1,11 @@
 //! What is shown on standard error while the demonstration runs.
 
 use std::cell::Cell;
+use std::fmt::Write;
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use buttress_circuit_breaker::State;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
@@ -53,7 +55,10 @@ impl Progress {
         self.shown.set(Instant::now());
         let status = self.shop.status();
         let retries: u64 = status.retries.values().sum();
-        let message = format!("{retries} retries, {} reconciled", status.reconciled);
+        let mut message = format!("{retries} retries, {} reconciled", status.reconciled);
+        if let Some(state) = status.breaker.state.filter(|state| *state != State::Closed) {
+            let _ = write!(message, ", circuit {}", state.as_str().replace('_', " "));
+        }
         if self.is_terminal {
             self.bar.set_message(message);
         } else {

@@ -1,12 +1,15 @@
 //! What an audit found: the buyers' receipts and the shop's status against the provider's ledger.
 
+mod breaker;
 mod table;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
+pub use self::breaker::{Outage, Reaction};
 use super::demo::{Order, Receipt};
 use super::provider::{Book, Charge, Faults};
 use super::shop::Status;
@@ -30,8 +33,12 @@ pub struct Run {
     pub faults: Faults,
     /// What its plan was drawn from.
     pub seed: u64,
-    /// From the first order to the last receipt.
+    /// When the first order was placed.
+    pub started: Instant,
+    /// From then to the last receipt.
     pub wall: Duration,
+    /// When the provider could not be reached, if it was told to be down.
+    pub outage: Option<Outage>,
 }
 
 /// The whole story of a run.
@@ -147,6 +154,7 @@ impl Report {
             "driven_again": status.driven_again,
             "begun_anew": status.begun_anew,
             "faults": self.faults,
+            "breaker": breaker::to_json(&status.breaker, self.run.outage, self.run.started),
             "latency_ms": {"p50": latency(50), "p90": latency(90), "p99": latency(99), "max": latency(100)},
             "concurrency": self.run.concurrency,
             "fault_level": self.run.faults.name(),
@@ -177,7 +185,9 @@ mod tests {
             concurrency: 1,
             faults,
             seed: 7,
+            started: Instant::now(),
             wall: Duration::from_secs(2),
+            outage: None,
         }
     }
 

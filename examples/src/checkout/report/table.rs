@@ -4,11 +4,18 @@ use std::fmt::{self, Write};
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use buttress_circuit_breaker::{State, Transition};
+
 use super::Report;
+use super::breaker::{Outage, Reaction, openings};
+use crate::checkout::shop::breaker::Standing;
 
 /// The width of a column of counts, and of the longest bar in it.
 const COLUMN: usize = 36;
 const BAR: usize = 10;
+
+/// So many of the circuit's changes at either end are shown.
+const SHOWN: usize = 6;
 
 #[derive(Clone, Copy)]
 enum Ink {
@@ -50,7 +57,6 @@ fn write(page: &mut String, report: &Report, pen: Pen) -> fmt::Result {
     let run = &report.run;
     let status = &report.status;
     let retries: u64 = status.retries.values().sum();
-    let faults: u64 = report.faults.values().sum();
 
     let title = pen.write(Ink::Bold, format_args!("{} orders", report.orders));
     writeln!(
@@ -97,7 +103,7 @@ fn write(page: &mut String, report: &Report, pen: Pen) -> fmt::Result {
     line(
         "reconciled",
         format!(
-            "{}: {} found by a search, {} sent again ({} times, {} under a new key)",
+            "{}: {} by search, {} sent again ({} times, {} with a new key)",
             status.reconciled,
             status.found,
             status.reconciled.saturating_sub(status.found),
@@ -116,23 +122,14 @@ fn write(page: &mut String, report: &Report, pen: Pen) -> fmt::Result {
         ),
     )?;
 
-    let left = column(
-        &format!("{faults} faults at the provider"),
-        &report.faults,
-        pen,
-    );
-    let right = column(
-        &format!("{retries} retries by reason"),
-        &status.retries,
-        pen,
-    );
-    writeln!(page)?;
-    for index in 0..left.len().max(right.len()) {
-        let blank = || " ".repeat(COLUMN);
-        let left = left.get(index).cloned().unwrap_or_else(blank);
-        let right = right.get(index).map_or("", String::as_str);
-        writeln!(page, "  {}", format!("{left}   {right}").trim_end())?;
+    let circuit = &status.breaker;
+    line("circuit", summary(circuit))?;
+    if let Some(outage) = run.outage {
+        line("outage", told(outage, Reaction::of(circuit, outage)))?;
     }
+    changes(page, report, pen)?;
+
+    columns(page, report, pen)?;
 
     let verdict = match report.exit_code() {
         0 => pen.write(Ink::Good, "✔ every order was paid exactly once"),
@@ -145,6 +142,103 @@ fn write(page: &mut String, report: &Report, pen: Pen) -> fmt::Result {
     writeln!(page, "\n  {verdict}\n")
 }
 
+fn summary(circuit: &Standing) -> String {
+    let times = match openings(circuit) {
+        0 => return "closed all the time".to_owned(),
+        1 => "once".to_owned(),
+        times => format!("{times} times"),
+    };
+    let state = circuit.state.map_or("absent", State::as_str);
+    format!(
+        "opened {times}, {} calls refused, {} in the end",
+        circuit.refused,
+        words(state)
+    )
+}
+
+fn words(name: &str) -> String {
+    name.replace('_', " ")
+}
+
+/// What an outage was, and what the circuit made of it.
+fn told(outage: Outage, reaction: Reaction) -> String {
+    let length = seconds(outage.length);
+    let refused = reaction.refused;
+    match (reaction.to_open, reaction.to_recover) {
+        (None, _) => format!("{length}; the circuit stayed closed"),
+        (Some(open), None) => {
+            format!(
+                "{length}; open after {}, {refused} calls refused",
+                seconds(open)
+            )
+        }
+        (Some(open), Some(recover)) => format!(
+            "{length}; open after {}, {refused} calls refused,\n{:14}closed again {} after its end",
+            seconds(open),
+            "",
+            seconds(recover),
+        ),
+    }
+}
+
+/// The circuit's changes, the first and the last of them if there are many.
+fn changes(page: &mut String, report: &Report, pen: Pen) -> fmt::Result {
+    let changes = &report.status.breaker.changes;
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let title = format_args!(
+        "{} changes of the circuit",
+        report.status.breaker.transitions
+    );
+    writeln!(page, "\n  {}", pen.write(Ink::Bold, title))?;
+    let left_out = changes.len().saturating_sub(2 * SHOWN);
+    for (place, change) in changes.iter().enumerate() {
+        if left_out == 0 || place < SHOWN || place >= SHOWN + left_out {
+            let at = change.at.saturating_duration_since(report.run.started);
+            let Transition {
+                to,
+                cause,
+                open_for,
+                ..
+            } = change.transition;
+            let time = open_for.map(|time| format!(" for {}", seconds(time)));
+            let state = words(to.as_str()) + &time.unwrap_or_default();
+            let at = pen.write(Ink::Dim, format_args!("{:>7.2} s", at.as_secs_f64()));
+            let cause = pen.write(Ink::Dim, words(cause.as_str()));
+            writeln!(page, "  {at} {state:<24} {cause}")?;
+        } else if place == SHOWN {
+            let more = pen.write(Ink::Dim, format_args!("{:>9} {left_out} more", "…"));
+            writeln!(page, "  {more}")?;
+        }
+    }
+    Ok(())
+}
+
+/// What went wrong, beside what was done about it.
+fn columns(page: &mut String, report: &Report, pen: Pen) -> fmt::Result {
+    let retries: u64 = report.status.retries.values().sum();
+    let faults: u64 = report.faults.values().sum();
+    let left = column(
+        &format!("{faults} faults at the provider"),
+        &report.faults,
+        pen,
+    );
+    let right = column(
+        &format!("{retries} retries by reason"),
+        &report.status.retries,
+        pen,
+    );
+    writeln!(page)?;
+    for index in 0..left.len().max(right.len()) {
+        let blank = || " ".repeat(COLUMN);
+        let left = left.get(index).cloned().unwrap_or_else(blank);
+        let right = right.get(index).map_or("", String::as_str);
+        writeln!(page, "  {}", format!("{left}   {right}").trim_end())?;
+    }
+    Ok(())
+}
+
 /// A title over names, counts and bars, each line as wide as a column.
 fn column<'a>(
     title: &str,
@@ -155,7 +249,7 @@ fn column<'a>(
     counts.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), *name));
     let most = counts.first().map_or(0, |(_, count)| **count);
     let line = |(name, count): (&String, &u64)| {
-        let name = name.replace('_', " ");
+        let name = words(name);
         let bar = pen.write(Ink::Dim, format_args!("{:<BAR$}", bar(*count, most)));
         format!("{name:<20} {count:>4} {bar}")
     };

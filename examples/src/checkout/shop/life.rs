@@ -27,7 +27,7 @@ impl Shop {
         let shop = &*self.0;
         let _running = shop.drain.begin();
         let (mut round, mut wait) = (0, Duration::ZERO);
-        let Some(mut row) = self.charge(&id).await else {
+        let Some(mut row) = self.charge(&id, false).await else {
             return;
         };
         while !row.is_final() {
@@ -44,8 +44,8 @@ impl Shop {
         }
     }
 
-    /// Sends the charge under the row's key, and records what became of it.
-    async fn charge(&self, id: &str) -> Option<Row> {
+    /// Sends the charge under the row's key, perhaps `again`, and records what became of it.
+    async fn charge(&self, id: &str, again: bool) -> Option<Row> {
         let shop = &*self.0;
         let settings = &shop.settings;
         let row = shop.orders.update(id, |row| row.state = State::Charging)?;
@@ -55,6 +55,9 @@ impl Shop {
         let now = Instant::now();
         shop.orders.update(id, |row| {
             row.attempts += attempts;
+            if again && attempts > 0 {
+                shop.tally.driven_again();
+            }
             row.learn(charged, now, &settings.lags);
             shop.tally.settled(row, By::Charge);
             telemetry::stands(row);
@@ -86,8 +89,7 @@ impl Shop {
                 });
             }
             Step::Again => {
-                shop.tally.driven_again();
-                self.charge(id).await;
+                self.charge(id, true).await;
             }
             Step::Anew => {
                 shop.tally.begun_anew();
@@ -96,7 +98,7 @@ impl Shop {
                     row.renew(key, Instant::now());
                     telemetry::begins_anew(row);
                 });
-                self.charge(id).await;
+                self.charge(id, false).await;
             }
         }
     }

@@ -11,11 +11,13 @@
 //!   reconcile    what to do when nobody knows
 //!   telemetry    what is logged of it
 //! stack        the layers between the shop and the provider
+//!   breaker      its circuit breaker, and what that remembers for reports
 //!   turnstile    a layer of the shop's own: counts attempts
 //!   drain        how the shop stops
 //! ```
 
 pub mod answer;
+pub mod breaker;
 mod drain;
 mod input;
 mod life;
@@ -38,10 +40,11 @@ use buttress_key::{DerivationSecret, Profile};
 use tokio::time::Instant;
 
 use self::answer::{Answer, Charged, Found};
+use self::breaker::Breaker;
 use self::orders::Orders;
 use self::reconcile::{Lags, Step};
 use self::row::Doubt;
-use self::stack::Limits;
+use self::stack::{Gates, Limits};
 use self::status::Tally;
 pub use self::{
     drain::Drain,
@@ -108,7 +111,7 @@ struct Inner {
     till: Till,
     orders: Orders,
     tally: Tally,
-    turnstile: Turnstile,
+    gates: Gates,
     drain: Drain,
     keys: DerivationSecret,
     settings: Settings,
@@ -118,19 +121,24 @@ impl Shop {
     /// A shop in front of the provider at `url`, with the stack that it should have.
     ///
     /// # Errors
-    /// When `url` is none, `api_key` cannot stand in a header, or TLS cannot be set up.
+    /// When `url` is none, `api_key` cannot stand in a header, the circuit's settings do not go
+    /// together, or TLS cannot be set up.
     pub fn open(
         settings: Settings,
         limits: &Limits,
+        circuit: breaker::Settings,
         url: &str,
         api_key: &str,
         keys: DerivationSecret,
     ) -> Result<Self, BoxError> {
         let drain = Drain::default();
-        let turnstile = Turnstile::new(settings.profile.clone(), drain.clone());
-        let stack = stack::payments(&settings.profile, &keys, limits, turnstile.clone())?;
+        let gates = Gates {
+            breaker: Breaker::new(circuit, &settings.profile)?,
+            turnstile: Turnstile::new(settings.profile.clone(), drain.clone()),
+        };
+        let stack = stack::payments(&settings.profile, &keys, limits, &gates)?;
         let till = Till::new(stack, url, api_key)?;
-        Ok(Self::new(settings, till, turnstile, drain, keys))
+        Ok(Self::new(settings, till, gates, drain, keys))
     }
 
     /// A shop without orders. Keys are derived with `keys`: the same order has the same key in every
@@ -139,7 +147,7 @@ impl Shop {
     pub fn new(
         settings: Settings,
         till: Till,
-        turnstile: Turnstile,
+        gates: Gates,
         drain: Drain,
         keys: DerivationSecret,
     ) -> Self {
@@ -147,7 +155,7 @@ impl Shop {
             till,
             orders: Orders::default(),
             tally: Tally::default(),
-            turnstile,
+            gates,
             drain,
             keys,
             settings,

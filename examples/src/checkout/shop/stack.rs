@@ -18,6 +18,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower::ServiceBuilder;
 use tower::util::BoxCloneSyncService;
 
+use super::breaker::Breaker;
 use super::turnstile::Turnstile;
 
 /// The stack as a value: whatever it is made of, this is how it is called.
@@ -37,6 +38,15 @@ pub struct Limits {
     pub concurrency: usize,
 }
 
+/// The layers of which the shop keeps a hold: it asks them how they stand.
+#[derive(Clone, Debug)]
+pub struct Gates {
+    /// Refuses calls to a provider that keeps failing.
+    pub breaker: Breaker,
+    /// Counts attempts, and lets none begin once the shop drains.
+    pub turnstile: Turnstile,
+}
+
 /// An answer of the provider is a few hundred bytes; a larger one is read as a stream.
 const LARGEST_ANSWER: usize = 64 * 1024;
 
@@ -48,7 +58,7 @@ pub fn payments(
     profile: &Profile,
     secret: &DerivationSecret,
     limits: &Limits,
-    turnstile: Turnstile,
+    gates: &Gates,
 ) -> Result<Stack, BoxError> {
     let stack = ServiceBuilder::new()
         // The bodies have been read by now; what guarded their reading is done.
@@ -64,9 +74,11 @@ pub fn payments(
         // Three attempts, 1 s × 2 with full jitter, within a budget: the defaults. The profile is
         // what makes a POST safe to repeat, and it must be the key layer's.
         .layer(RetryLayer::new().profile(profile.clone()))
-        // (A circuit breaker belongs here, where it sees each attempt and its timeout.)
+        // It sees each attempt and its timeout. While it is open nothing is sent, and retry, which
+        // knows a refusal by its verdict, does not insist.
+        .layer(gates.breaker.layer())
         // The shop's own: counts every attempt, and lets none begin once the shop drains.
-        .layer(turnstile)
+        .layer(gates.turnstile.clone())
         // One attempt.
         .layer(TimeoutLayer::new(limits.attempt))
         // A body that stalls or is cut short is a failed attempt, which all layers above see.

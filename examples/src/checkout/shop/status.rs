@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::{Value, json};
 
 use super::Shop;
+use super::breaker::Standing;
 use super::row::{Row, State};
 
 /// What settled an order of which nobody knew.
@@ -65,12 +66,15 @@ pub struct Status {
     pub reconciled: u64,
     /// Those of them that a search settled; the others, sending the charge again.
     pub found: u64,
-    /// Charges sent again under the same key, because nobody knew.
+    /// Charges sent again under the same key, because nobody knew. Those that the circuit refused
+    /// were not sent.
     pub driven_again: u64,
     /// Charges begun anew under another key, because the first was certainly absent and its key spent.
     pub begun_anew: u64,
     /// Orders with more than one payment.
     pub paid_twice: u64,
+    /// The circuit between the shop and its provider.
+    pub breaker: Standing,
 }
 
 impl Shop {
@@ -79,9 +83,10 @@ impl Shop {
     pub fn status(&self) -> Status {
         let tally = &self.0.tally;
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let resends = self.0.turnstile.resends();
+        let gates = &self.0.gates;
+        let resends = gates.turnstile.resends();
         let mut status = Status {
-            attempts: self.0.turnstile.attempts(),
+            attempts: gates.turnstile.attempts(),
             retries: resends
                 .into_iter()
                 .map(|(name, times)| (name.to_owned(), times))
@@ -90,6 +95,7 @@ impl Shop {
             found: count(&tally.found),
             driven_again: count(&tally.driven_again),
             begun_anew: count(&tally.begun_anew),
+            breaker: gates.breaker.standing(),
             ..Status::default()
         };
         for row in self.orders().all() {
@@ -124,6 +130,7 @@ impl Status {
             "driven_again": self.driven_again,
             "begun_anew": self.begun_anew,
             "paid_twice": self.paid_twice,
+            "breaker": self.breaker.to_json(),
         })
     }
 }
