@@ -82,7 +82,7 @@ pin_project! {
     #[project = KindProj]
     enum Kind<B> {
         Answer { #[pin] body: Answer<B> },
-        Piped { #[pin] pipe: Pipe },
+        Piped { pipe: Pipe },
     }
 }
 
@@ -122,7 +122,7 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.project().kind.project() {
             KindProj::Answer { body } => body.poll_frame(cx).map_err(Into::into),
-            KindProj::Piped { pipe } => pipe.poll_in_place(cx),
+            KindProj::Piped { pipe } => pipe.poll_frame(cx),
         }
     }
 

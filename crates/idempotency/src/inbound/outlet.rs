@@ -62,9 +62,12 @@ impl<RB, E> Outlet<RB, E> {
         };
     }
 
-    pub(crate) fn send(&mut self, frame: Frame<Bytes>) {
-        if let Some(pipe) = self.open() {
-            pipe.send(frame);
+    /// Sends a frame on without waiting, unless too many wait already.
+    pub(crate) async fn send(&mut self, frame: Frame<Bytes>) {
+        match self.open() {
+            Some(pipe) if pipe.is_full() => pipe.hand_over(frame).await,
+            Some(pipe) => pipe.send(frame),
+            None => {}
         }
     }
 
@@ -88,14 +91,13 @@ impl<RB, E> Outlet<RB, E> {
             }
             (state, last) => {
                 self.state = state;
+                let Some(pipe) = self.take() else { return };
                 match last {
                     Ok(data) if data.is_empty() => {}
-                    Ok(data) => self.send(Frame::data(data)),
-                    Err(trailers) => self.send(trailers),
+                    Ok(data) => pipe.send(Frame::data(data)),
+                    Err(trailers) => pipe.send(trailers),
                 }
-                if let Some(pipe) = self.take() {
-                    pipe.end();
-                }
+                pipe.end();
             }
         }
     }

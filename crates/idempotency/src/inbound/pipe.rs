@@ -1,6 +1,7 @@
 //! How the frames of an answer reach the client from the task that records them.
 
-use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
 use buttress_classify::BoxError;
@@ -10,12 +11,20 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::CutShort;
 
+/// How many frames may wait for a slow client; small ones would else outweigh their bytes.
+const BACKLOG: usize = 1024;
+
 /// The task's end. What is sent to a client that has gone is dropped.
-pub(crate) struct PipeSender(mpsc::UnboundedSender<Piece>);
+pub(crate) struct PipeSender {
+    pieces: mpsc::UnboundedSender<Piece>,
+    /// Frames sent and not taken.
+    backlog: Arc<AtomicUsize>,
+}
 
 /// The client's end: fails unless it sees the end itself.
 pub(crate) struct Pipe {
     pieces: mpsc::UnboundedReceiver<Piece>,
+    backlog: Arc<AtomicUsize>,
     hint: SizeHint,
     ended: bool,
 }
@@ -28,33 +37,49 @@ enum Piece {
 
 pub(crate) fn pipe(hint: SizeHint) -> (PipeSender, Pipe) {
     let (sender, pieces) = mpsc::unbounded_channel();
+    let backlog = Arc::new(AtomicUsize::new(0));
     let pipe = Pipe {
         pieces,
+        backlog: Arc::clone(&backlog),
         hint,
         ended: false,
     };
-    (PipeSender(sender), pipe)
+    let sender = PipeSender {
+        pieces: sender,
+        backlog,
+    };
+    (sender, pipe)
 }
 
 impl PipeSender {
-    /// Sends a frame that is kept anyway, so that no more memory is needed for a slow client.
+    /// Whether a slow client should be waited for.
+    pub(crate) fn is_full(&self) -> bool {
+        self.backlog.load(Relaxed) >= BACKLOG
+    }
+
+    /// Sends a frame that is kept anyway, so that its bytes cost nothing for a slow client.
     pub(crate) fn send(&self, frame: Frame<Bytes>) {
-        let _ = self.0.send(Piece::Frame(frame, None));
+        self.push(Piece::Frame(frame, None));
     }
 
     /// Sends a frame, and waits until the client has taken it or has gone.
     pub(crate) async fn hand_over(&self, frame: Frame<Bytes>) {
         let (taken, wait) = oneshot::channel();
-        let _ = self.0.send(Piece::Frame(frame, Some(taken)));
+        self.push(Piece::Frame(frame, Some(taken)));
         let _ = wait.await;
     }
 
+    fn push(&self, piece: Piece) {
+        self.backlog.fetch_add(1, Relaxed);
+        let _ = self.pieces.send(piece);
+    }
+
     pub(crate) fn end(self) {
-        let _ = self.0.send(Piece::End);
+        let _ = self.pieces.send(Piece::End);
     }
 
     pub(crate) fn fail(self, error: BoxError) {
-        let _ = self.0.send(Piece::Failed(error));
+        let _ = self.pieces.send(Piece::Failed(error));
     }
 }
 
@@ -68,6 +93,7 @@ impl Pipe {
         }
         Poll::Ready(match ready!(self.pieces.poll_recv(cx)) {
             Some(Piece::Frame(frame, taken)) => {
+                self.backlog.fetch_sub(1, Relaxed);
                 if let Some(taken) = taken {
                     let _ = taken.send(());
                 }
@@ -93,13 +119,6 @@ impl Pipe {
 
     pub(crate) const fn size_hint(&self) -> SizeHint {
         self.hint
-    }
-
-    pub(crate) fn poll_in_place(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        self.get_mut().poll_frame(cx)
     }
 }
 

@@ -21,8 +21,14 @@ pub(crate) struct Read {
 
 /// Data for the record, up to a cap.
 struct Keeper {
-    chunks: Option<Vec<Bytes>>,
     room: usize,
+    kept: Option<Kept>,
+}
+
+/// The only chunk so far, not copied; or all, once there are two.
+enum Kept {
+    One(Bytes),
+    Many(BytesMut),
 }
 
 enum Next {
@@ -42,8 +48,8 @@ where
     RB::Error: Into<BoxError>,
 {
     let mut keeper = Keeper {
-        chunks: Some(Vec::new()),
         room: cap,
+        kept: Some(Kept::One(Bytes::new())),
     };
     let mut held: Option<Frame<Bytes>> = None;
     while !body.is_end_stream() {
@@ -67,15 +73,15 @@ where
         }
         if let Some(held) = std::mem::replace(&mut held, frame) {
             // Beyond the cap nothing is kept, so memory must not grow with a slow client.
-            if keeper.chunks.is_some() {
-                outlet.send(held);
+            if keeper.kept.is_some() {
+                outlet.send(held).await;
             } else {
                 outlet.hand_over(held).await;
             }
         }
     }
     Ok(Read {
-        body: keeper.chunks.map(join),
+        body: keeper.kept.map(Kept::into_bytes),
         last: held,
     })
 }
@@ -83,23 +89,28 @@ where
 impl Keeper {
     fn keep(&mut self, frame: &Frame<Bytes>) {
         let Some(data) = frame.data_ref() else { return };
-        match (self.room.checked_sub(data.len()), &mut self.chunks) {
-            (Some(room), Some(chunks)) => {
-                self.room = room;
-                chunks.push(data.clone());
-            }
-            _ => self.chunks = None,
-        }
+        let room = self.room.checked_sub(data.len());
+        self.room = room.unwrap_or_default();
+        let kept = self.kept.take().filter(|_| room.is_some());
+        self.kept = kept.map(|kept| kept.and(data));
     }
 }
 
-fn join(mut chunks: Vec<Bytes>) -> Bytes {
-    if chunks.len() < 2 {
-        return chunks.pop().unwrap_or_default();
+impl Kept {
+    fn and(self, data: &Bytes) -> Self {
+        let mut many = match self {
+            Self::One(one) if one.is_empty() => return Self::One(data.clone()),
+            Self::One(one) => BytesMut::from(&*one),
+            Self::Many(many) => many,
+        };
+        many.extend_from_slice(data);
+        Self::Many(many)
     }
-    let mut whole = BytesMut::with_capacity(chunks.iter().map(Bytes::len).sum());
-    for chunk in chunks {
-        whole.extend_from_slice(&chunk);
+
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Self::One(one) => one,
+            Self::Many(many) => many.freeze(),
+        }
     }
-    whole.freeze()
 }

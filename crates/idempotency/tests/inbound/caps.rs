@@ -127,6 +127,44 @@ async fn s31_a_stream_over_the_cap_goes_no_faster_than_its_client_reads() {
     assert_eq!(again.status(), 409);
 }
 
+#[tokio::test(start_paused = true)]
+async fn within_the_cap_an_answer_is_recorded_whatever_its_clients_pace() {
+    let layer = inbound(MemoryStore::default()).build().unwrap();
+    let (service, mut senders) = streaming(&layer);
+    let call = tokio::spawn(service.clone().oneshot(post("k", "order")));
+    let mut sender = senders.recv().await.unwrap();
+    for _ in 0..1000 {
+        sender.send_data(Bytes::from_static(b"abc")).await.unwrap();
+    }
+    drop(sender);
+    let slow = call.await.unwrap().unwrap();
+    assert_eq!(layer.executions().drain(Duration::from_secs(1)).await, 0);
+    let again = see(service.oneshot(post("k", "order")).await.unwrap()).await;
+    assert!(again.is_replay());
+    assert_eq!(see(slow).await.body, again.body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_tiny_frames_waits_for_a_slow_client() {
+    let layer = inbound(MemoryStore::default()).build().unwrap();
+    let (service, mut senders) = streaming(&layer);
+    let call = tokio::spawn(service.oneshot(post("k", "order")));
+    let mut sender = senders.recv().await.unwrap();
+    let (mut sent, moment) = (0, Duration::from_millis(1));
+    let frame = Bytes::from_static(b".");
+    while tokio::time::timeout(moment, sender.send_data(frame.clone()))
+        .await
+        .is_ok()
+    {
+        sent += 1;
+        assert!(sent < 5000, "no end without a reader");
+    }
+    assert!(sent > 1000, "{sent}");
+    drop(sender);
+    let whole = call.await.unwrap().unwrap().into_body().collect().await;
+    assert_eq!(whole.unwrap().to_bytes().len(), sent);
+}
+
 #[tokio::test]
 async fn s32_a_streaming_answer_reaches_the_client_before_it_is_whole() {
     let layer = inbound(MemoryStore::default()).build().unwrap();

@@ -179,6 +179,7 @@ struct State {
     renewals: AtomicUsize,
     releases: AtomicUsize,
     waits: AtomicUsize,
+    stored: Mutex<Vec<u8>>,
 }
 
 impl Flaky {
@@ -192,6 +193,11 @@ impl Flaky {
 
     pub(crate) fn renew_is(&self, mode: Mode) {
         *self.state.renew.lock().unwrap() = mode;
+    }
+
+    /// Every byte of the answers that were to be stored.
+    pub(crate) fn stored(&self) -> Vec<u8> {
+        self.state.stored.lock().unwrap().clone()
     }
 
     /// Begins, completions, renewals, releases and waits.
@@ -240,6 +246,7 @@ impl IdempotencyStore for Flaky {
     ) -> StoreFuture<'a, Settled> {
         self.state.completes.fetch_add(1, SeqCst);
         let mode = *self.state.complete.lock().unwrap();
+        self.state.stored.lock().unwrap().extend(response.encoded());
         if mode == Mode::Sealed {
             return Box::pin(async move {
                 let sealed = StoredResponse::sealed(b"cipher text");

@@ -11,3 +11,4 @@ mod replay;
 mod scope;
 mod sockets;
 mod webhooks;
+mod wrappers;
