@@ -16,8 +16,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 const DAY: Duration = Duration::from_hours(24);
-const RUN: Duration = Duration::from_secs(3);
-const ROUNDS: usize = 3;
+const RUN: Duration = Duration::from_secs(1);
+const ROUNDS: usize = 7;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread()

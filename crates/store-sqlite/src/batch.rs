@@ -1,9 +1,9 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use buttress_store::{
     Begin, BeginRequest, Claim, OrphanPolicy, Record, RecordKey, Resolution, Settled, State, Step,
-    StoreError, StoredResponse,
+    StoreError, StoredResponse, Token,
 };
 use tokio::sync::oneshot;
 
@@ -50,28 +50,64 @@ impl Operation {
 pub(crate) struct Records(HashMap<RecordKey, Slot>);
 
 #[derive(Debug)]
-pub(crate) struct Slot {
+struct Slot {
     /// The record, or why it cannot be read.
     found: Result<Option<Record>, StoreError>,
-    pub(crate) changed: bool,
+    /// Nobody looked: it is taken for absent until the write says otherwise.
+    assumed: bool,
+    /// The claim that stood when it was found.
+    claimed: Option<Token>,
+    changed: bool,
     /// Whether the change must outlive a loss of power before it is acknowledged.
     durable: bool,
 }
 
+/// What is to be written for one key.
+#[derive(Debug)]
+pub(crate) enum Change<'a> {
+    Delete,
+    /// Only if the key is absent, as was assumed, or in progress under the same token.
+    Own(&'a Record),
+    Put(&'a Record),
+}
+
+impl Slot {
+    fn is_own(&self, record: &Record) -> bool {
+        self.assumed || self.claimed == Some(record.token)
+    }
+}
+
 impl Records {
     pub(crate) fn found(&mut self, key: RecordKey, found: Result<Option<Record>, StoreError>) {
-        self.0.insert(
-            key,
-            Slot {
-                found,
-                changed: false,
-                durable: false,
-            },
-        );
+        self.insert(key, found, false);
+    }
+
+    pub(crate) fn assume_absent(&mut self, key: RecordKey) {
+        self.insert(key, Ok(None), true);
+    }
+
+    fn insert(&mut self, key: RecordKey, found: Result<Option<Record>, StoreError>, assumed: bool) {
+        let claimed = match &found {
+            Ok(Some(record)) if record.is_in_progress() => Some(record.token),
+            _ => None,
+        };
+        let slot = Slot {
+            found,
+            assumed,
+            claimed,
+            changed: false,
+            durable: false,
+        };
+        self.0.insert(key, slot);
     }
 
     pub(crate) fn contains(&self, key: &RecordKey) -> bool {
         self.0.contains_key(key)
+    }
+
+    /// Whether nobody looked for this record.
+    pub(crate) fn assumes(&self, key: &RecordKey) -> bool {
+        self.0.get(key).is_some_and(|slot| slot.assumed)
     }
 
     pub(crate) fn has_changed(&self, key: &RecordKey) -> bool {
@@ -82,13 +118,38 @@ impl Records {
         self.0.values().any(|slot| slot.durable)
     }
 
-    /// What is to be written: `None` for a record to delete.
-    pub(crate) fn changes(&self) -> Vec<(&RecordKey, Option<&Record>)> {
+    /// The records taken for absent.
+    pub(crate) fn assumed(&self) -> BTreeSet<RecordKey> {
+        let assumed = self.0.iter().filter(|(_, slot)| slot.assumed);
+        assumed.map(|(key, _)| *key).collect()
+    }
+
+    /// Whether the record of `key` is what this batch made of it.
+    pub(crate) fn made(&self, key: &RecordKey, found: &Result<Record, StoreError>) -> bool {
+        let made = self
+            .0
+            .get(key)
+            .and_then(|slot| slot.found.as_ref().ok()?.as_ref());
+        match (made, found) {
+            (Some(made), Ok(found)) => made.token == found.token && found.is_in_progress(),
+            _ => false,
+        }
+    }
+
+    /// What is to be written.
+    pub(crate) fn changes(&self) -> Vec<(&RecordKey, Change<'_>)> {
         let mut changes: Vec<_> = self
             .0
             .iter()
             .filter(|(_, slot)| slot.changed)
-            .filter_map(|(key, slot)| Some((key, slot.found.as_ref().ok()?.as_ref())))
+            .filter_map(|(key, slot)| {
+                let change = match slot.found.as_ref().ok()? {
+                    Some(record) if slot.is_own(record) => Change::Own(record),
+                    Some(record) => Change::Put(record),
+                    None => Change::Delete,
+                };
+                Some((key, change))
+            })
             .collect();
         // Neighbours share pages.
         changes.sort_unstable_by_key(|(key, _)| *key);

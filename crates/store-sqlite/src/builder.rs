@@ -50,8 +50,8 @@ impl Builder {
 
     /// Whether to read the whole table at open and look for damage. Default: yes.
     ///
-    /// Takes about a second for half a million records. Without it a damaged record is an error
-    /// when it is asked for, and a damaged index may hide one.
+    /// Takes time in proportion to the table. Without it a damaged record is an error when it is
+    /// asked for, and a damaged index may hide one.
     pub const fn check_at_open(mut self, check: bool) -> Self {
         self.check = check;
         self

@@ -1,17 +1,17 @@
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use buttress_store::{Record, RecordKey, StoreError};
+use buttress_store::{RecordKey, StoreError, StoreErrorKind};
+use futures_util::TryStreamExt;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{Arguments, AssertSqlSafe, Connection, Executor};
 
-use crate::batch::{Answer, Call, Operation, Records};
+use crate::batch::{Answer, Call, Change, Operation, Records};
 use crate::claims::Claims;
 use crate::clock::Clock;
 use crate::failure::{Failure, reading};
 use crate::lock::FileLock;
-use crate::sql::Texts;
+use crate::sql::{Shape, Texts};
 use crate::{row, sql, telemetry};
 
 /// How much a commit waits for.
@@ -26,11 +26,11 @@ pub(crate) enum Synchronous {
 /// The connection that alone writes, and what it needs. Whoever holds it has the database to itself.
 #[derive(Debug)]
 pub(crate) struct Core {
-    connection: SqliteConnection,
-    claims: Arc<Claims>,
+    pub(crate) connection: SqliteConnection,
+    pub(crate) claims: Arc<Claims>,
     clock: Clock,
     synchronous: Synchronous,
-    texts: Texts,
+    pub(crate) texts: Texts,
     broken: Option<StoreError>,
     lock: FileLock,
 }
@@ -55,29 +55,66 @@ impl Core {
     }
 
     /// Carries out a batch of calls in one transaction, and answers them.
+    ///
+    /// Most keys that begin were never seen before. So a key that is not in progress is taken for
+    /// absent at first, and only if its insert finds a row there is the row read.
     pub(crate) async fn run(mut self: Box<Self>, batch: Vec<Call>) -> Box<Self> {
+        let (refuted, known) = self.attempt(batch, None).await;
+        if !refuted.is_empty() {
+            self.attempt(refuted, Some(known)).await;
+        }
+        self
+    }
+
+    /// Answers what it can. Returns the calls whose records were not absent, and those records.
+    async fn attempt(&mut self, batch: Vec<Call>, known: Option<Records>) -> (Vec<Call>, Records) {
+        let (mut refuted, mut seen) = (Vec::new(), Records::default());
         if let Some(broken) = &self.broken {
             for call in batch {
                 let _ = call.reply.send(Err(broken.clone()));
             }
-            return self;
+            return (refuted, seen);
         }
-        let mut records = self.load(&batch).await;
+        let mut records = self.load(&batch, known).await;
         let now = self.clock.now();
-        let mut answers = Vec::with_capacity(batch.len());
-        for call in batch {
-            let answer = records.take_step(&call.operation, now);
-            answers.push((call, answer));
+        let answers: Vec<_> = batch
+            .iter()
+            .map(|call| records.take_step(&call.operation, now))
+            .collect();
+        let mut written = self.write(&records).await;
+        match &written {
+            Ok(false) => match self.look(&records).await {
+                Ok(found) => seen = found,
+                Err(error) => written = Err(error),
+            },
+            // Nothing was written, but what needs no write can still be answered.
+            Err(error) if error.kind() == StoreErrorKind::Unavailable && self.broken.is_none() => {
+                let assumed = records.assumed();
+                if let Ok(found) = self.read(&assumed).await {
+                    seen = found;
+                }
+            }
+            Ok(true) | Err(_) => {}
         }
-        let written = self.write(&records).await;
         if written.is_ok() {
-            for (key, record) in records.changes() {
-                self.claims.set(*key, record);
+            for (key, change) in records.changes() {
+                match change {
+                    _ if seen.contains(key) => {}
+                    Change::Own(record) | Change::Put(record) => {
+                        self.claims.set(*key, Some(record));
+                    }
+                    Change::Delete => self.claims.set(*key, None),
+                }
             }
         }
-        for (Call { operation, reply }, answer) in answers {
-            let doubtful = operation.key().is_some_and(|key| records.has_changed(key));
-            let result = match (answer, &written, &operation) {
+        for (call, answer) in batch.into_iter().zip(answers) {
+            let key = call.operation.key();
+            if key.is_some_and(|key| seen.contains(key)) {
+                refuted.push(call);
+                continue;
+            }
+            let doubtful = key.is_some_and(|key| records.has_changed(key));
+            let result = match (answer, &written, &call.operation) {
                 (Some(_), Err(error), _) if doubtful => Err(error.clone()),
                 (Some(answer), ..) => answer,
                 (None, _, Operation::Purge(limit)) => {
@@ -87,9 +124,9 @@ impl Core {
                 (None, ..) => continue,
             };
             // Whoever has gone finds the record as it is.
-            let _ = reply.send(result);
+            let _ = call.reply.send(result);
         }
-        self
+        (refuted, seen)
     }
 
     pub(crate) async fn close(self) -> Result<(), StoreError> {
@@ -106,68 +143,11 @@ impl Core {
         found.unwrap()[0].get(0)
     }
 
-    /// Claims come from memory; everything else is asked in one query.
-    async fn load(&mut self, batch: &[Call]) -> Records {
-        let mut records = Records::default();
-        let mut missing = BTreeSet::new();
-        for key in batch.iter().filter_map(|call| call.operation.key()) {
-            if records.contains(key) {
-                continue;
-            }
-            match self.claims.get(key) {
-                Some(record) => records.found(*key, Ok(Some(record))),
-                None => {
-                    missing.insert(*key);
-                }
-            }
-        }
-        if missing.is_empty() {
-            return records;
-        }
-        if let Err(error) = self.select(&missing, &mut records).await {
-            if missing.len() == 1 {
-                for key in missing {
-                    records.found(key, Err(error.clone()));
-                }
-                return records;
-            }
-            // One damaged page must not fail those who ask about other records.
-            for key in missing {
-                let one = BTreeSet::from([key]);
-                if let Err(error) = self.select(&one, &mut records).await {
-                    records.found(key, Err(error));
-                }
-            }
-        }
-        records
-    }
-
-    async fn select(
-        &mut self,
-        keys: &BTreeSet<RecordKey>,
-        records: &mut Records,
-    ) -> Result<(), StoreError> {
-        let mut arguments = SqliteArguments::default();
-        for key in keys {
-            add(&mut arguments, &key.as_bytes()[..]).map_err(reading)?;
-        }
-        let text = self.texts.select(keys.len());
-        let query = sqlx::query_with(AssertSqlSafe(text), arguments);
-        let rows = self.connection.fetch_all(query).await.map_err(reading)?;
-        for key in keys {
-            records.found(*key, Ok(None));
-        }
-        for found in &rows {
-            let (key, record) = row::read(found)?;
-            records.found(key, record.map(Some));
-        }
-        Ok(())
-    }
-
-    async fn write(&mut self, records: &Records) -> Result<(), StoreError> {
+    /// Whether every record that was taken for absent was.
+    async fn write(&mut self, records: &Records) -> Result<bool, StoreError> {
         let changes = records.changes();
         if changes.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let written = self.try_write(&changes, records.is_durable()).await;
         self.settle(written).await
@@ -175,20 +155,26 @@ impl Core {
 
     async fn try_write(
         &mut self,
-        changes: &[(&RecordKey, Option<&Record>)],
+        changes: &[(&RecordKey, Change<'_>)],
         durable: bool,
-    ) -> Result<(), sqlx::Error> {
+    ) -> Result<bool, sqlx::Error> {
         let mut arguments = SqliteArguments::default();
-        let (mut puts, mut deletes) = (0, 0);
-        for (key, record) in changes {
-            if let Some(record) = record {
-                puts += 1;
+        let mut shape = Shape::default();
+        for (key, change) in changes {
+            if let Change::Own(record) = change {
+                shape.own += 1;
                 row::write(&mut arguments, key, record).map_err(sqlx::Error::Encode)?;
             }
         }
-        for (key, record) in changes {
-            if record.is_none() {
-                deletes += 1;
+        for (key, change) in changes {
+            if let Change::Put(record) = change {
+                shape.puts += 1;
+                row::write(&mut arguments, key, record).map_err(sqlx::Error::Encode)?;
+            }
+        }
+        for (key, change) in changes {
+            if matches!(change, Change::Delete) {
+                shape.deletes += 1;
                 add(&mut arguments, &key.as_bytes()[..])?;
             }
         }
@@ -198,10 +184,21 @@ impl Core {
             Synchronous::Normal
         })
         .await?;
-        let text = self.texts.write(puts, deletes);
+        let text = self.texts.write(shape);
         let query = sqlx::query_with(AssertSqlSafe(text), arguments);
-        self.connection.execute(query).await?;
-        Ok(())
+        let mut results = self.connection.fetch_many(query);
+        let mut counts = Vec::with_capacity(5);
+        while let Some(result) = results.try_next().await? {
+            if let Some(done) = result.left() {
+                counts.push(done.rows_affected());
+            }
+            if shape.is_one_statement() {
+                // Nothing follows, and to wait for nothing costs as much as for something.
+                break;
+            }
+        }
+        let own = counts.get(shape.own_count()).copied().unwrap_or_default();
+        Ok(shape.own == 0 || own == shape.own as u64)
     }
 
     /// A pragma of this kind takes effect when it is compiled, so it is compiled each time.
@@ -218,9 +215,10 @@ impl Core {
     }
 
     /// After a failed write, back to no transaction, or to no database at all.
-    async fn settle(&mut self, written: Result<(), sqlx::Error>) -> Result<(), StoreError> {
-        let Err(error) = written else {
-            return Ok(());
+    async fn settle<T>(&mut self, written: Result<T, sqlx::Error>) -> Result<T, StoreError> {
+        let error = match written {
+            Ok(written) => return Ok(written),
+            Err(error) => error,
         };
         let Failure { error, mut broken } = Failure::writing(error);
         if broken.is_none() {
@@ -248,7 +246,10 @@ impl Core {
             self.settle(added).await?;
         }
         if !claims.is_empty() {
-            let text = self.texts.write(0, claims.len());
+            let text = self.texts.write(Shape {
+                deletes: claims.len(),
+                ..Shape::default()
+            });
             let query = sqlx::query_with(AssertSqlSafe(text), arguments);
             let deleted = self.connection.execute(query).await.map(drop);
             self.settle(deleted).await?;
@@ -263,10 +264,7 @@ impl Core {
                 let answers = usize::try_from(done.rows_affected()).unwrap_or(usize::MAX);
                 Ok(claims.len().saturating_add(answers))
             }
-            Err(error) => {
-                self.settle(Err(error)).await?;
-                Ok(claims.len())
-            }
+            Err(error) => self.settle(Err(error)).await,
         }
     }
 }
@@ -280,6 +278,6 @@ pub(crate) async fn rows(
     connection.fetch_all(query).await.map_err(reading)
 }
 
-fn add(arguments: &mut SqliteArguments, bytes: &[u8]) -> Result<(), sqlx::Error> {
+pub(crate) fn add(arguments: &mut SqliteArguments, bytes: &[u8]) -> Result<(), sqlx::Error> {
     arguments.add(bytes).map_err(sqlx::Error::Encode)
 }

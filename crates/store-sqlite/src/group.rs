@@ -23,10 +23,23 @@ const MOST: usize = 128;
 /// batch belongs to none of them and nobody holds it from one poll to the next, so a caller that is
 /// dropped, or no longer polled, stops nobody else.
 pub(crate) struct Group {
-    queue: Mutex<VecDeque<Call>>,
+    queue: Mutex<Queue>,
     work: Mutex<Work>,
     crowd: Arc<Crowd>,
     waker: Waker,
+}
+
+#[derive(Default)]
+struct Queue {
+    calls: VecDeque<Call>,
+    /// Somebody waits for the database itself.
+    closing: bool,
+}
+
+impl Queue {
+    fn wants_work(&self) -> bool {
+        self.closing || !self.calls.is_empty()
+    }
 }
 
 /// The database, idle or at work. Neither, once a batch has panicked or the store was closed.
@@ -51,7 +64,7 @@ impl Group {
 
     pub(crate) async fn call(&self, operation: Operation) -> Result<Answer, StoreError> {
         let (reply, mut answer) = oneshot::channel();
-        self.queue().push_back(Call { operation, reply });
+        self.queue().calls.push_back(Call { operation, reply });
         // Those who were answered together have more to ask: let them join the same batch.
         yield_now().await;
         let seat = self.crowd.enter();
@@ -71,13 +84,14 @@ impl Group {
     /// Takes the database out, once everything that was asked is done.
     pub(crate) async fn close(&self) -> Option<Box<Core>> {
         let seat = self.crowd.enter();
+        self.queue().closing = true;
         poll_fn(|cx| {
             seat.listen(cx);
             self.drive();
             let Some(mut work) = self.try_work() else {
                 return Poll::Pending;
             };
-            if work.batch.is_none() && self.queue().is_empty() {
+            if work.batch.is_none() && self.queue().calls.is_empty() {
                 return Poll::Ready(work.idle.take());
             }
             Poll::Pending
@@ -97,13 +111,15 @@ impl Group {
                 // The database wakes the crowd, and with it whoever came while the work was locked.
                 State::Waiting => return,
                 State::Answered => {
-                    // Those who were just answered were woken first, and join the next batch.
-                    // After the lock, for whoever found it locked sleeps.
-                    self.waker.wake_by_ref();
+                    // Somebody else begins the next batch, after those who were just answered, who
+                    // join it. After the lock, for whoever found it locked sleeps.
+                    if self.queue().wants_work() {
+                        self.waker.wake_by_ref();
+                    }
                     return;
                 }
                 // Whoever queued while the work was locked relies on this second look.
-                State::Idle if self.queue().is_empty() => return,
+                State::Idle if self.queue().calls.is_empty() => return,
                 State::Idle => {}
             }
         }
@@ -112,12 +128,12 @@ impl Group {
     /// The calls of the next transaction, without those whose callers have gone.
     fn next_batch(&self) -> Vec<Call> {
         let mut queue = self.queue();
-        queue.retain(|call| !call.reply.is_closed());
-        let count = queue.len().min(MOST);
-        queue.drain(..count).collect()
+        queue.calls.retain(|call| !call.reply.is_closed());
+        let count = queue.calls.len().min(MOST);
+        queue.calls.drain(..count).collect()
     }
 
-    fn queue(&self) -> MutexGuard<'_, VecDeque<Call>> {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
         // A panic under the lock can only come from a failed allocation.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

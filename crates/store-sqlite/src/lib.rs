@@ -9,6 +9,7 @@ mod crowd;
 mod failure;
 mod group;
 mod lock;
+mod lookup;
 mod row;
 mod sql;
 mod store;

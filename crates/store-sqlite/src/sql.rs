@@ -1,5 +1,4 @@
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::sync::Arc;
 
 /// The columns, in the order in which `row` writes and reads them.
@@ -45,7 +44,7 @@ pub(crate) fn in_progress() -> String {
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
     selects: HashMap<usize, Arc<str>>,
-    writes: HashMap<(usize, usize), Arc<str>>,
+    writes: HashMap<Shape, Arc<str>>,
 }
 
 impl Texts {
@@ -57,35 +56,76 @@ impl Texts {
         Arc::clone(text)
     }
 
-    /// One transaction.
-    pub(crate) fn write(&mut self, puts: usize, deletes: usize) -> Arc<str> {
-        let text = self.writes.entry((puts, deletes)).or_insert_with(|| {
-            let mut text = String::from("BEGIN IMMEDIATE;");
-            if puts > 0 {
-                let rows = list("(?,?,?,?,?,?,?,?,?,?,?)", puts);
-                let _ = write!(
-                    text,
-                    "INSERT INTO buttress_idempotency ({COLUMNS}) VALUES {rows} \
-                     ON CONFLICT (key) DO UPDATE SET version = excluded.version, \
-                     fingerprint = excluded.fingerprint, token = excluded.token, \
-                     execution = excluded.execution, lease_end = excluded.lease_end, \
-                     retention = excluded.retention, orphan = excluded.orphan, \
-                     response = excluded.response, due = excluded.due, \
-                     checksum = excluded.checksum;"
-                );
-            }
-            if deletes > 0 {
-                let keys = list("?", deletes);
-                let _ = write!(
-                    text,
-                    "DELETE FROM buttress_idempotency WHERE key IN ({keys});"
-                );
-            }
-            text.push_str("COMMIT");
-            text.into()
-        });
-        Arc::clone(text)
+    pub(crate) fn write(&mut self, shape: Shape) -> Arc<str> {
+        Arc::clone(
+            self.writes
+                .entry(shape)
+                .or_insert_with(|| shape.text().into()),
+        )
     }
+}
+
+/// What one transaction does, to how many rows.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub(crate) struct Shape {
+    /// Rows that must be absent, or in progress under the same token. One statement, and a
+    /// transaction by itself: what nearly all batches are made of.
+    pub(crate) own: usize,
+    /// Rows that are put whatever is there.
+    pub(crate) puts: usize,
+    /// Rows that go.
+    pub(crate) deletes: usize,
+}
+
+impl Shape {
+    /// Which of the statements' counts is that of the `own` rows.
+    pub(crate) const fn own_count(self) -> usize {
+        if self.is_one_statement() { 0 } else { 1 }
+    }
+
+    pub(crate) const fn is_one_statement(self) -> bool {
+        self.puts == 0 && self.deletes == 0
+    }
+
+    fn text(self) -> String {
+        let own = if self.own > 0 {
+            format!(
+                "{} WHERE buttress_idempotency.token = excluded.token \
+                 AND buttress_idempotency.response IS NULL \
+                 AND buttress_idempotency.version = excluded.version",
+                upsert(self.own)
+            )
+        } else {
+            String::new()
+        };
+        if self.is_one_statement() {
+            return own;
+        }
+        let mut statements = vec!["BEGIN IMMEDIATE".to_owned(), own];
+        if self.puts > 0 {
+            statements.push(upsert(self.puts));
+        }
+        if self.deletes > 0 {
+            let keys = list("?", self.deletes);
+            statements.push(format!(
+                "DELETE FROM buttress_idempotency WHERE key IN ({keys})"
+            ));
+        }
+        statements.push("COMMIT".to_owned());
+        statements.join(";")
+    }
+}
+
+fn upsert(rows: usize) -> String {
+    let rows = list("(?,?,?,?,?,?,?,?,?,?,?)", rows);
+    format!(
+        "INSERT INTO buttress_idempotency ({COLUMNS}) VALUES {rows} \
+         ON CONFLICT (key) DO UPDATE SET version = excluded.version, \
+         fingerprint = excluded.fingerprint, token = excluded.token, \
+         execution = excluded.execution, lease_end = excluded.lease_end, \
+         retention = excluded.retention, orphan = excluded.orphan, \
+         response = excluded.response, due = excluded.due, checksum = excluded.checksum"
+    )
 }
 
 fn list(item: &str, count: usize) -> String {

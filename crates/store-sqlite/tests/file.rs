@@ -431,6 +431,45 @@ async fn a_leader_that_is_dropped_in_the_middle_loses_nobody() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn first_begins_replays_and_takeovers_share_a_batch() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("store.db");
+    filled(&file, 20).await;
+    let store = SqliteStore::open(&file).await.unwrap();
+    for key in 20..40 {
+        let short = BeginRequest {
+            lease: Duration::ZERO,
+            ..request(key)
+        };
+        let begun = store.begin(short).await.unwrap();
+        assert!(matches!(begun, Begin::Acquired(_)));
+    }
+    for round in 0..5 {
+        let calls = (0..60).map(|key| {
+            let store = store.clone();
+            // New keys in each round.
+            let key = if key < 40 { key } else { key + 100 * round };
+            let lease = if key < 40 { Duration::ZERO } else { LEASE };
+            let request = BeginRequest {
+                lease,
+                ..request(key)
+            };
+            tokio::spawn(async move { (key, store.begin(request).await.unwrap()) })
+        });
+        for call in calls.collect::<Vec<_>>() {
+            match call.await.unwrap() {
+                (key @ 0..20, Begin::Completed { response, .. }) => {
+                    assert_eq!(response, answer(key));
+                }
+                (20..40, Begin::Acquired(claim)) => assert_eq!(claim.execution(), 2 + round),
+                (40.., Begin::Acquired(claim)) => assert_eq!(claim.execution(), 1),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn it_promises_what_it_keeps() {
     let dir = tempfile::tempdir().unwrap();
