@@ -59,18 +59,17 @@ impl State {
         }
     }
 
-    /// By reference: a state is large, and moving it about costs more than one copy.
     #[inline]
-    fn finish(&self) -> Tag {
+    fn finish(self) -> Tag {
         match self {
-            Self::Sha1(mac) => Tag::of(&mac.clone().finalize().into_bytes()),
-            Self::Sha256(mac) => Tag::of(&mac.clone().finalize().into_bytes()),
+            Self::Sha1(mac) => Tag::of(&mac.finalize().into_bytes()),
+            Self::Sha256(mac) => Tag::of(&mac.finalize().into_bytes()),
         }
     }
 
     /// Whether one of the tags is the code of the message taken in.
     #[inline]
-    pub(crate) fn fits(&self, tags: &[Option<Tag>]) -> bool {
+    pub(crate) fn fits(self, tags: &[Option<Tag>]) -> bool {
         let code = self.finish();
         let fits = |tag: &Tag| equal(code.as_slice(), tag.as_slice());
         tags.iter().flatten().any(fits)
@@ -145,7 +144,13 @@ impl Keys {
 
     /// The code of a message under the first key.
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
-        let mut state = self.start();
+        self.sign_by(0, message)
+    }
+
+    /// The code of a message under the key at this place, or under the first one.
+    pub(crate) fn sign_by(&self, index: usize, message: &[u8]) -> Vec<u8> {
+        let later = index.checked_sub(1).and_then(|later| self.rest.get(later));
+        let mut state = later.unwrap_or(&self.first).clone();
         state.update(message);
         state.finish().as_slice().to_vec()
     }

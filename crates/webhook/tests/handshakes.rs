@@ -29,6 +29,16 @@ async fn zoom_gets_its_token_encrypted() {
 }
 
 #[tokio::test]
+async fn zoom_is_answered_with_the_secret_that_it_signed_with() {
+    let body = r#"{"event":"endpoint.url_validation","payload":{"plainToken":"token"}}"#;
+    let question = || signed(&zoom("old").unwrap(), body);
+    let alone = send(&layer(zoom("old").unwrap()), question()).await;
+    let rotating = send(&layer(zoom(["new", "old"]).unwrap()), question()).await;
+    assert_eq!(alone.status, 200);
+    assert_eq!(alone.body, rotating.body);
+}
+
+#[tokio::test]
 async fn zoom_never_signs_what_could_be_an_event() {
     let scheme = || zoom("secret").unwrap();
     let long = "a".repeat(129);

@@ -416,6 +416,29 @@ async fn paypal_signs_for_one_webhook_only() {
     assert_eq!((outcome.status, calls), (401, 0));
 }
 
+#[test]
+fn paypal_can_be_asked_about_a_delivery_byte_for_byte() {
+    let scheme = paypal("WH-ID-1", buttress_webhook::StaticKeys::new()).unwrap();
+    let (head, _) = paypal_request(PAYPAL_CERT, "WH-ID-1", PAYPAL_BODY).into_parts();
+    let event = Bytes::from("{ \"id\":\"WH-1\", \"x\":1.0 }");
+    let question = scheme.postback(&head.headers, &event).unwrap();
+    let text = std::str::from_utf8(&question).unwrap();
+    assert!(
+        text.ends_with(r#""webhook_event":{ "id":"WH-1", "x":1.0 }}"#),
+        "{text}"
+    );
+    let question: Value = serde_json::from_slice(&question).unwrap();
+    assert_eq!(question["webhook_id"], "WH-ID-1");
+    assert_eq!(question["cert_url"], PAYPAL_CERT);
+    assert_eq!(question["auth_algo"], "SHA256withRSA");
+    assert_eq!(question["transmission_id"], "t-1");
+
+    // What is no JSON could end the question early.
+    let other = Bytes::from(r#"{},"webhook_id":"other""#);
+    assert!(scheme.postback(&head.headers, &other).is_err());
+    assert!(scheme.postback(&http::HeaderMap::new(), &event).is_err());
+}
+
 const KID: &str = "bfbd5111-8e33-4643-8ced-b2e642a72f3c";
 
 fn plaid_key() -> SigningKey {

@@ -178,8 +178,16 @@ impl HmacBuilder {
     ///
     /// Never repeat or sign text that the sender may choose freely: bound its characters.
     pub fn answer(
-        mut self,
+        self,
         answer: impl Fn(&[u8]) -> Result<Option<Reply>, Refused> + Send + Sync + 'static,
+    ) -> Self {
+        self.answer_by_secret(move |body, _| answer(body))
+    }
+
+    /// As [`answer`](Self::answer), told which secret the question was signed with.
+    pub(crate) fn answer_by_secret(
+        mut self,
+        answer: impl Fn(&[u8], usize) -> Result<Option<Reply>, Refused> + Send + Sync + 'static,
     ) -> Self {
         self.shape.answers = Some(Box::new(answer));
         self

@@ -112,7 +112,12 @@ impl Signature {
     }
 
     /// The signatures of the header, unless it is absent or two lines were folded into it.
-    pub(super) fn read(&self, headers: &HeaderMap, algorithm: Algorithm) -> Result<Tags, Refused> {
+    pub(super) fn read(
+        &self,
+        headers: &HeaderMap,
+        algorithm: Algorithm,
+        tags: &mut Tags,
+    ) -> Result<(), Refused> {
         let value = single(headers, &self.header)?;
         if let Form::Versions { .. } = self.form {
             let folded = |piece: &[u8]| piece.split(|byte| *byte == b',').nth(2).is_some();
@@ -120,11 +125,10 @@ impl Signature {
                 return Err(Refused::Malformed);
             }
         }
-        let mut tags = [None; MOST];
         if let Form::Whole { prefix } = &self.form {
             let text = value.strip_prefix(prefix.as_bytes());
             let tag = text.and_then(|text| Tag::decode(text, self.encoding, algorithm.len()));
-            tags = [tag, None, None, None];
+            tags[0] = tag;
         } else {
             for (slot, tag) in tags.iter_mut().zip(self.tags(value, algorithm)) {
                 *slot = Some(tag);
@@ -133,7 +137,7 @@ impl Signature {
         if tags.iter().all(Option::is_none) {
             return Err(Refused::Mismatch);
         }
-        Ok(tags)
+        Ok(())
     }
 
     /// The signatures of a list; what cannot be one is passed over.

@@ -39,8 +39,8 @@ impl Part {
 
 /// Answers a request that is no delivery.
 pub(super) type Greet = dyn Fn(&Parts) -> Result<Option<Reply>, Refused> + Send + Sync;
-/// Answers a delivery that is a question, once its signature is known to be right.
-pub(super) type Answers = dyn Fn(&[u8]) -> Result<Option<Reply>, Refused> + Send + Sync;
+/// Answers a delivery that is a question, once its signature is known to be right, and by which secret.
+pub(super) type Answers = dyn Fn(&[u8], usize) -> Result<Option<Reply>, Refused> + Send + Sync;
 
 /// Where the event's id comes from.
 #[derive(Clone, Debug)]
@@ -108,17 +108,12 @@ impl HmacScheme {
     }
 
     #[inline]
-    fn judge(
-        &self,
-        progress: &mut HmacProgress,
-        delivery: &Delivery<'_>,
-    ) -> Result<Verdict, Refused> {
+    fn judge(&self, progress: HmacProgress, delivery: &Delivery<'_>) -> Result<Verdict, Refused> {
         let HmacProgress {
-            running,
+            mut running,
             number,
             tags,
         } = progress;
-        let number = *number;
         let (head, headers) = (delivery.head, &delivery.head.headers);
         feed(&self.shape.after, head, number, &mut |piece| {
             running.update(piece);
@@ -130,9 +125,9 @@ impl HmacScheme {
             let _ = feed(&self.shape.after, head, number, each);
         };
         let index = running
-            .fits(tags)
+            .fits(&tags)
             .then_some(0)
-            .or_else(|| self.keys.find_later(tags, message))
+            .or_else(|| self.keys.find_later(&tags, message))
             .ok_or(Refused::Mismatch)?;
         if delivery.body.is_empty() && !self.shape.empty_body {
             return Err(Refused::Missing);
@@ -148,12 +143,15 @@ impl HmacScheme {
             receipt = receipt.with_timestamp(signed);
         }
         if let Some(answers) = &self.shape.answers
-            && let Some(reply) = answers(delivery.body)?
+            && let Some(reply) = answers(delivery.body, index)?
         {
             return Ok(Verdict::Handshake(reply));
         }
 
-        receipt = receipt.with_event_id(self.id(delivery));
+        match self.id(delivery) {
+            EventId::None => {}
+            id => receipt = receipt.with_event_id(id),
+        }
         let text = |name: &Option<HeaderName>| label(headers, name.as_ref()?);
         if let Some(topic) = text(&self.shape.topic) {
             receipt = receipt.with_topic(topic);
@@ -282,10 +280,9 @@ impl Scheme for HmacScheme {
     #[inline]
     fn begin(&self, head: &Parts) -> Result<HmacProgress, Refused> {
         // An absent signature is known before the body is read.
-        let tags = self
-            .shape
-            .signature
-            .read(&head.headers, self.shape.algorithm)?;
+        let mut tags = Tags::default();
+        let signature = &self.shape.signature;
+        signature.read(&head.headers, self.shape.algorithm, &mut tags)?;
         for name in &self.shape.required {
             optional(&head.headers, name)?.ok_or(Refused::Missing)?;
         }
@@ -307,8 +304,8 @@ impl Scheme for HmacScheme {
     }
 
     #[inline]
-    fn finish(&self, mut progress: HmacProgress, delivery: &Delivery<'_>) -> Self::Finish {
-        ready(self.judge(&mut progress, delivery))
+    fn finish(&self, progress: HmacProgress, delivery: &Delivery<'_>) -> Self::Finish {
+        ready(self.judge(progress, delivery))
     }
 }
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use buttress_event::{Bound, EventId, Source};
-use http::HeaderName;
+use bytes::Bytes;
 use http::request::Parts;
+use http::{HeaderMap, HeaderName};
 
 use super::header;
 use crate::crc32::Crc32;
@@ -36,8 +37,8 @@ const ALGORITHM: HeaderName = header("paypal-auth-algo");
 /// | Event id | `PAYPAL-TRANSMISSION-ID`, signed |
 ///
 /// **The body is only weakly bound.** A CRC32 is no hash: whoever has one delivery can write another body
-/// that fits it ([`Bound::Weak`]). Fetch the resource from PayPal, or have PayPal check the delivery
-/// (`/v1/notifications/verify-webhook-signature`), before money moves. The dedupe key is the transmission id,
+/// that fits it ([`Bound::Weak`]). Before money moves, fetch the resource from PayPal, or have PayPal check the
+/// delivery: [`PayPalScheme::postback`] writes the question. The dedupe key is the transmission id,
 /// so such a second body is a duplicate of the first.
 ///
 /// `webhook_id` is the id that PayPal gave your webhook. The literal `WEBHOOK_ID` is refused: PayPal's
@@ -90,6 +91,35 @@ impl PayPalScheme {
         self.sandbox = true;
         self
     }
+
+    /// What to ask PayPal itself about a delivery: the JSON body of a
+    /// `POST /v1/notifications/verify-webhook-signature`, to be sent with your own credentials.
+    ///
+    /// PayPal compares the whole body, not its CRC32; its answer's `verification_status` is `SUCCESS` if the
+    /// delivery is its own. The event is passed on byte for byte.
+    ///
+    /// # Errors
+    /// [`Refused::Missing`] or [`Refused::Malformed`], when the delivery is none of PayPal's form.
+    pub fn postback(&self, headers: &HeaderMap, event: &Bytes) -> Result<Bytes, Refused> {
+        serde_json::from_slice::<serde::de::IgnoredAny>(event).map_err(|_| Refused::Malformed)?;
+        let mut question = Vec::with_capacity(event.len() + 1024);
+        question.push(b'{');
+        for (member, name) in [
+            ("auth_algo", &ALGORITHM),
+            ("cert_url", &CERTIFICATE),
+            ("transmission_id", &ID),
+            ("transmission_sig", &SIGNATURE),
+            ("transmission_time", &TIME),
+        ] {
+            let value = serde_json::Value::from(text(headers, name)?);
+            question.extend_from_slice(format!("\"{member}\":{value},").as_bytes());
+        }
+        let id = serde_json::Value::from(self.webhook_id.as_str());
+        question.extend_from_slice(format!("\"webhook_id\":{id},\"webhook_event\":").as_bytes());
+        question.extend_from_slice(event);
+        question.push(b'}');
+        Ok(question.into())
+    }
 }
 
 /// A verification by [`PayPalScheme`] on its way.
@@ -112,10 +142,11 @@ impl Scheme for PayPalScheme {
     }
 
     fn begin(&self, head: &Parts) -> Result<PayPalProgress, Refused> {
-        let (id, time) = (text(head, &ID)?, text(head, &TIME)?);
-        let signature = text(head, &SIGNATURE)?;
-        let certificate = text(head, &CERTIFICATE)?;
-        if text(head, &ALGORITHM)? != "SHA256withRSA"
+        let headers = &head.headers;
+        let (id, time) = (text(headers, &ID)?, text(headers, &TIME)?);
+        let signature = text(headers, &SIGNATURE)?;
+        let certificate = text(headers, &CERTIFICATE)?;
+        if text(headers, &ALGORITHM)? != "SHA256withRSA"
             || !is_paypal_certificate(certificate, self.sandbox)
         {
             return Err(Refused::Forbidden);
@@ -157,8 +188,8 @@ impl Scheme for PayPalScheme {
     }
 }
 
-fn text<'a>(head: &'a Parts, name: &HeaderName) -> Result<&'a str, Refused> {
-    let value = single(&head.headers, name)?;
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a str, Refused> {
+    let value = single(headers, name)?;
     std::str::from_utf8(value).map_err(|_| Refused::Malformed)
 }
 

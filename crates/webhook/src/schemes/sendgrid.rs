@@ -2,13 +2,12 @@ use std::fmt;
 use std::future::{Ready, ready};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use buttress_event::Source;
 use http::HeaderName;
 use http::request::Parts;
 use sha2::{Digest, Sha256};
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 
 use super::{base64_key, header};
 use crate::head::{decimal, single};

@@ -23,7 +23,7 @@ use crate::{
 /// The answer to the handshake contains an HMAC of `plainToken` under the very secret that signs
 /// events, so whoever could choose that text could sign as Zoom. It is therefore answered only when
 /// it is signed itself, as in Zoom's sample receiver, and when the token is 1 to 128 of
-/// `[A-Za-z0-9_-]`: no `v0:` message looks like that. The first secret answers. Zoom waits 3 seconds.
+/// `[A-Za-z0-9_-]`: no `v0:` message looks like that. The secret that signed the question answers it. Zoom waits 3 seconds.
 ///
 /// Source: `developers.zoom.us/docs/api/webhooks`, checked against
 /// `github.com/zoom/webhook-sample`. Users have reported handshakes without a signature
@@ -38,7 +38,7 @@ pub fn zoom(secrets: impl Into<Secrets>) -> Result<HmacScheme, InvalidSecret> {
     HmacScheme::builder(Source::from_static("zoom"), signature)
         .timestamp(Timestamp::header(header("x-zm-request-timestamp")))
         .before_body([Part::text("v0:"), Part::Timestamp, Part::text(":")])
-        .answer(move |body| validate(&keys, body))
+        .answer_by_secret(move |body, index| validate(&keys, index, body))
         .build(secrets)
 }
 
@@ -53,7 +53,7 @@ struct Payload {
     plain_token: String,
 }
 
-fn validate(keys: &Keys, body: &[u8]) -> Result<Option<Reply>, Refused> {
+fn validate(keys: &Keys, index: usize, body: &[u8]) -> Result<Option<Reply>, Refused> {
     let [event] = members(body, ["event"]);
     if event.as_ref().and_then(Scalar::as_text) != Some("endpoint.url_validation") {
         return Ok(None);
@@ -63,7 +63,7 @@ fn validate(keys: &Keys, body: &[u8]) -> Result<Option<Reply>, Refused> {
     if !is_plain(&token) {
         return Err(Refused::Forbidden);
     }
-    let code = encode(&keys.sign(token.as_bytes()), Encoding::Hex);
+    let code = encode(&keys.sign_by(index, token.as_bytes()), Encoding::Hex);
     Ok(Some(Reply::json(
         &json!({"plainToken": token, "encryptedToken": code}),
     )))
