@@ -1,4 +1,5 @@
 //! Test vectors kept as data, and what runs them.
 
 pub mod breaker;
+pub mod runner;
 pub mod webhook;

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use tokio::time::advance;
 
 use super::circuit::{Call, Circuit, Config, Counts, Ending, millis};
+use crate::vectors::runner::{Scenarios, same};
 
 /// A file of scenarios.
 #[derive(Clone, Debug, Deserialize)]
@@ -86,14 +87,15 @@ const fn yes() -> bool {
     true
 }
 
-impl File {
-    /// Reads a file's text.
-    ///
-    /// # Errors
-    ///
-    /// Says where the text is not what the format asks for.
-    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
+impl Scenarios for File {
+    fn parse(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
+    }
+
+    fn outcomes(&self) -> impl Iterator<Item = (&str, Option<String>)> {
+        self.scenarios
+            .iter()
+            .map(|scenario| (scenario.id.as_str(), scenario.difference()))
     }
 }
 
@@ -217,14 +219,6 @@ impl fmt::Display for Step {
         self.call
             .as_ref()
             .map_or(Ok(()), |call| write!(f, " of call {call}"))
-    }
-}
-
-fn same<T: fmt::Debug + PartialEq>(what: &str, expected: &T, found: &T) -> Result<(), String> {
-    if expected == found {
-        Ok(())
-    } else {
-        Err(format!("{what}: expected {expected:?}, found {found:?}"))
     }
 }
 
