@@ -26,11 +26,12 @@ impl Tag {
     /// The tag of these bytes, the first 32 of them.
     pub(crate) fn of(code: &[u8]) -> Self {
         let mut bytes = [0; 32];
-        let mut len = 0;
-        for (to, from) in bytes.iter_mut().zip(code) {
-            *to = *from;
-            len += 1;
+        let len = code.len().min(bytes.len());
+        if let (Some(to), Some(from)) = (bytes.get_mut(..len), code.get(..len)) {
+            to.copy_from_slice(from);
         }
+        // At most 32.
+        let len = u8::try_from(len).unwrap_or_default();
         Self { bytes, len }
     }
 

@@ -1,10 +1,10 @@
 use std::borrow::Cow;
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
 
 use crate::Refused;
 use crate::encoding::{Encoding, Tag, encode};
-use crate::head::{decimal, single};
+use crate::head::decimal;
 use crate::mac::Algorithm;
 
 /// The most signatures that are tried of one header: as many as there can be secrets.
@@ -94,75 +94,64 @@ impl Signature {
         matches!(self.form, Form::Pairs { .. })
     }
 
-    /// The one timestamp among the pairs.
-    pub(super) fn time(&self, headers: &HeaderMap) -> Result<u64, Refused> {
-        let Form::Pairs {
-            separator, time, ..
-        } = &self.form
-        else {
-            return Err(Refused::Missing);
-        };
-        let mut times = pairs(single(headers, &self.header)?, *separator)
-            .filter(|(name, _)| *name == time.as_bytes());
-        let (_, text) = times.next().ok_or(Refused::Missing)?;
-        if times.next().is_some() {
-            return Err(Refused::Malformed);
-        }
-        decimal(text).ok_or(Refused::Malformed)
-    }
-
-    /// The signatures of the header, unless it is absent or two lines were folded into it.
+    /// Reads the header: its signatures into `tags`, and the time if it names one.
+    ///
+    /// What cannot be a signature is passed over; a header that has none is refused, and so is one into
+    /// which two lines were folded, or that names two times.
     pub(super) fn read(
         &self,
-        headers: &HeaderMap,
+        value: &[u8],
         algorithm: Algorithm,
         tags: &mut Tags,
-    ) -> Result<(), Refused> {
-        let value = single(headers, &self.header)?;
-        if let Form::Versions { .. } = self.form {
-            let folded = |piece: &[u8]| piece.split(|byte| *byte == b',').nth(2).is_some();
-            if value.split(|byte| *byte == b' ').any(folded) {
-                return Err(Refused::Malformed);
-            }
-        }
-        if let Form::Whole { prefix } = &self.form {
-            let text = value.strip_prefix(prefix.as_bytes());
-            let tag = text.and_then(|text| Tag::decode(text, self.encoding, algorithm.len()));
-            tags[0] = tag;
-        } else {
-            for (slot, tag) in tags.iter_mut().zip(self.tags(value, algorithm)) {
+    ) -> Result<Option<u64>, Refused> {
+        let decode = |text: &[u8]| Tag::decode(text, self.encoding, algorithm.len());
+        let mut free = tags.iter_mut();
+        let mut found = false;
+        let mut keep = |tag: Option<Tag>| {
+            if let Some(tag) = tag
+                && let Some(slot) = free.next()
+            {
                 *slot = Some(tag);
+                found = true;
+            }
+        };
+        let mut time = None;
+        match &self.form {
+            Form::Whole { prefix } => {
+                keep(value.strip_prefix(prefix.as_bytes()).and_then(decode));
+            }
+            Form::Pairs {
+                separator,
+                time: clock,
+                label,
+            } => {
+                for piece in value.split(|byte| char::from(*byte) == *separator) {
+                    let piece = piece.trim_ascii();
+                    if let Some(text) = labelled(piece, label, b"=") {
+                        keep(decode(text));
+                    } else if let Some(text) = labelled(piece, clock, b"=") {
+                        let number = decimal(text).ok_or(Refused::Malformed)?;
+                        if time.replace(number).is_some() {
+                            return Err(Refused::Malformed);
+                        }
+                    }
+                }
+                time.ok_or(Refused::Missing)?;
+            }
+            Form::Versions { label } => {
+                for piece in value.split(|byte| *byte == b' ') {
+                    if piece.split(|byte| *byte == b',').nth(2).is_some() {
+                        return Err(Refused::Malformed);
+                    }
+                    keep(labelled(piece, label, b",").and_then(decode));
+                }
             }
         }
-        if tags.iter().all(Option::is_none) {
-            return Err(Refused::Mismatch);
+        if found {
+            Ok(time)
+        } else {
+            Err(Refused::Mismatch)
         }
-        Ok(())
-    }
-
-    /// The signatures of a list; what cannot be one is passed over.
-    fn tags<'a>(
-        &'a self,
-        value: &'a [u8],
-        algorithm: Algorithm,
-    ) -> impl Iterator<Item = Tag> + use<'a> {
-        let (separator, label, mark) = match &self.form {
-            Form::Pairs {
-                separator, label, ..
-            } => (*separator, label, b"="),
-            Form::Versions { label } | Form::Whole { prefix: label } => (' ', label, b","),
-        };
-        value
-            .split(move |byte| char::from(*byte) == separator)
-            .filter_map(move |piece| {
-                let piece = if mark == b"=" {
-                    piece.trim_ascii()
-                } else {
-                    piece
-                };
-                let text = piece.strip_prefix(label.as_bytes())?.strip_prefix(mark)?;
-                Tag::decode(text, self.encoding, algorithm.len())
-            })
     }
 
     /// The header value that carries this code.
@@ -180,12 +169,7 @@ impl Signature {
     }
 }
 
-fn pairs(value: &[u8], separator: char) -> impl Iterator<Item = (&[u8], &[u8])> {
-    value
-        .split(move |byte| char::from(*byte) == separator)
-        .filter_map(|piece| {
-            let piece = piece.trim_ascii();
-            let at = piece.iter().position(|byte| *byte == b'=')?;
-            Some((piece.get(..at)?, piece.get(at + 1..)?))
-        })
+/// What follows a label and its mark.
+fn labelled<'a>(piece: &'a [u8], label: &str, mark: &[u8]) -> Option<&'a [u8]> {
+    piece.strip_prefix(label.as_bytes())?.strip_prefix(mark)
 }

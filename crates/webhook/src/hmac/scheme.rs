@@ -96,13 +96,13 @@ impl HmacScheme {
     }
 
     /// The timestamp's number, where the head has it.
-    fn number(&self, head: &Parts) -> Result<Option<u64>, Refused> {
+    fn number(&self, head: &Parts, pair: Option<u64>) -> Result<Option<u64>, Refused> {
         match self.shape.timestamp.as_ref().map(|time| &time.place) {
             Some(Place::Header(name)) => {
                 let text = single(&head.headers, name)?;
                 decimal(text).map(Some).ok_or(Refused::Malformed)
             }
-            Some(Place::Pair) => self.shape.signature.time(&head.headers).map(Some),
+            Some(Place::Pair) => Ok(pair),
             Some(Place::Member(_)) | None => Ok(None),
         }
     }
@@ -281,12 +281,13 @@ impl Scheme for HmacScheme {
     fn begin(&self, head: &Parts) -> Result<HmacProgress, Refused> {
         // An absent signature is known before the body is read.
         let mut tags = Tags::default();
-        let signature = &self.shape.signature;
-        signature.read(&head.headers, self.shape.algorithm, &mut tags)?;
+        let signature = single(&head.headers, &self.shape.signature.header)?;
+        let Shape { algorithm, .. } = self.shape;
+        let pair = self.shape.signature.read(signature, algorithm, &mut tags)?;
         for name in &self.shape.required {
             optional(&head.headers, name)?.ok_or(Refused::Missing)?;
         }
-        let number = self.number(head)?;
+        let number = self.number(head, pair)?;
         let mut running = self.keys.start();
         feed(&self.shape.before, head, number, &mut |piece| {
             running.update(piece);
