@@ -1,6 +1,7 @@
 //! Behaviour of the inbound side, scenario by scenario.
 
 mod caps;
+mod chaos;
 mod faults;
 mod keys;
 mod kit;
