@@ -8,10 +8,14 @@ use buttress_classify::BoxError;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{self, ChildStdin, Command};
+use tokio::time::sleep;
 
 use super::API_KEY;
 use super::buyers::Browser;
 use crate::checkout::provider::{Book, Faults};
+
+/// How often it is asked whether it is back.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// A running provider; it is killed when this is dropped, and ends by itself if that never happens.
 #[derive(Debug)]
@@ -61,6 +65,13 @@ impl Child {
         let url = format!("{}/_audit/outage?length_s={}", self.url, length.as_secs());
         Browser::new().post(&url, &Value::Null).await?;
         Ok(())
+    }
+
+    /// Waits until it can be reached.
+    pub(super) async fn is_back(&self) {
+        while self.book().await.is_err() {
+            sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// What it has seen and done.

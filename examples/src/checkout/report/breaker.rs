@@ -53,7 +53,9 @@ impl Reaction {
         Self {
             to_open,
             to_recover: closed.map(|change| change.at.saturating_duration_since(ended)),
-            refused: closed.map_or(circuit.refused, |change| change.refused) - before,
+            refused: closed
+                .map_or(circuit.refused, |change| change.refused)
+                .saturating_sub(before),
         }
     }
 }
