@@ -134,6 +134,45 @@ async fn damage_is_found_when_asked_for_if_not_at_open() {
 }
 
 #[tokio::test]
+async fn a_damaged_claim_is_an_error_and_is_not_taken_for_absent() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("store.db");
+    let store = SqliteStore::open(&file).await.unwrap();
+    let _claim = claim(&store, 0).await;
+    store.close().await.unwrap();
+    let raw = rusqlite::Connection::open(&file).unwrap();
+    raw.execute("UPDATE buttress_idempotency SET orphan = 1", [])
+        .unwrap();
+    drop(raw);
+
+    let store = SqliteStore::builder(&file)
+        .check_at_open(false)
+        .open()
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        let error = store.begin(request(0)).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Corrupt);
+    }
+}
+
+#[tokio::test]
+async fn a_begin_and_a_release_of_its_token_in_one_batch_leave_an_answer_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path().join("store.db"))
+        .await
+        .unwrap();
+    complete(&store, 0).await;
+    let again = request(0);
+    let impatient = Claim::new(again.key, again.token, 1);
+    let (begun, released) = tokio::join!(store.begin(again), store.release(&impatient));
+    assert!(matches!(begun.unwrap(), Begin::Completed { .. }));
+    assert_eq!(released.unwrap(), Settled::Lost);
+    let found = store.begin(request(0)).await.unwrap();
+    assert!(matches!(found, Begin::Completed { response, .. } if response == answer(0)));
+}
+
+#[tokio::test]
 async fn what_is_no_database_is_a_clear_error() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("store.db");
