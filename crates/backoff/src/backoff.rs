@@ -93,7 +93,11 @@ impl Backoff {
         match self.jitter {
             Jitter::Around(percent) => {
                 let spread = percent_of(ceiling, percent);
-                between(ceiling.saturating_sub(spread), ceiling.saturating_add(spread), random)
+                between(
+                    ceiling.saturating_sub(spread),
+                    ceiling.saturating_add(spread),
+                    random,
+                )
             }
             Jitter::Decorrelated => {
                 let base = self.base.min(self.cap);

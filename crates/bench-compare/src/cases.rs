@@ -9,7 +9,8 @@ use buttress_retry::RetryLayer;
 use buttress_timeout::TimeoutLayer;
 use tower_layer::Layer;
 
-use crate::driver::{Req, Res, bare, clone_request, drive, pending_once, r0, r4};
+use crate::breakers::{CloneEachCall, consecutive, window};
+use crate::driver::{Req, Res, bare, clone_request, drive, pending_once, r0, r4, replay_body};
 use crate::floors::RewrapRequest;
 
 /// A name and what it runs, so many times.
@@ -82,6 +83,21 @@ pub(crate) const CASES: &[Case] = &[
     }),
     ("retry-not-replayable/R4", |calls| {
         drive(RetryLayer::new().replay_cap(0).layer(bare()), r4, calls);
+    }),
+    ("breaker-consecutive/R0", |calls| {
+        drive(consecutive().layer(bare()), r0, calls);
+    }),
+    ("breaker-window/R0", |calls| {
+        drive(window().layer(bare()), r0, calls);
+    }),
+    ("breaker-window-cloned/R0", |calls| {
+        drive(CloneEachCall(window().layer(bare())), r0, calls);
+    }),
+    ("clone-each-call/R0", |calls| {
+        drive(CloneEachCall(bare()), r0, calls);
+    }),
+    ("replay-body/R4", |calls| {
+        drive(replay_body(), r4, calls);
     }),
 ];
 

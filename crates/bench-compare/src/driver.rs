@@ -7,6 +7,7 @@ use std::hint::black_box;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use buttress_body::ReplayBody;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
@@ -69,6 +70,20 @@ pub(crate) fn clone_request()
     service_fn(|request: Req| {
         drop(black_box(request.clone()));
         drop(request);
+        ready(Ok(answer()))
+    })
+}
+
+/// The bare service behind a body that is kept for another attempt.
+pub(crate) fn replay_body()
+-> impl Service<Req, Response = Res, Error = Infallible, Future = Ready<Result<Res, Infallible>>> + Clone
+{
+    service_fn(|request: Req| {
+        let (head, body) = request.into_parts();
+        let body = ReplayBody::new(body, 64 * 1024);
+        drop(black_box(body.try_clone()));
+        drop(black_box(body));
+        drop(head);
         ready(Ok(answer()))
     })
 }

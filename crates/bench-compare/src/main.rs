@@ -1,5 +1,6 @@
 //! Counts what each layer costs over the bare service: instructions and allocations, beside its rivals.
 
+mod breakers;
 mod cases;
 mod check;
 mod count;

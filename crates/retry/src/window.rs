@@ -28,6 +28,7 @@ struct Slot {
     count: u32,
 }
 
+#[allow(clippy::indexing_slicing, reason = "`index` is below `SLOTS`")]
 impl Window {
     /// Counts a success without its slice. True if it is time to [`book`](Self::book).
     pub(crate) fn succeeded_lately(&self) -> bool {
