@@ -11,5 +11,4 @@ mod peer;
 mod readiness;
 mod settings;
 mod shared;
-mod telemetry;
 mod threads;
