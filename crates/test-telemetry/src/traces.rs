@@ -20,6 +20,10 @@ struct Kept {
 }
 
 /// Keeps each event of this thread whose target begins with `target`, until the value is dropped.
+///
+/// # Panics
+///
+/// If the process has another subscriber for all of its threads.
 #[must_use]
 pub fn traces(target: &'static str) -> Traces {
     // One subscriber for the whole process: those of single threads race with each other for what a
