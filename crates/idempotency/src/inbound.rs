@@ -21,6 +21,7 @@ mod settings;
 mod settle;
 mod subject;
 mod tee;
+mod unwind;
 mod waiters;
 mod work;
 

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::intake::Turn;
 use super::pipe::{PipeSender, pipe};
+use super::tee::Last;
 use super::{CutShort, Recorded};
 
 /// Where an answer goes: nowhere yet, then to its client, in one piece or as a stream.
@@ -78,24 +79,25 @@ impl<RB, E> Outlet<RB, E> {
         }
     }
 
-    /// Sends the last frame, if there is one, and the end.
-    pub(crate) fn finish(&mut self, last: Option<Frame<Bytes>>) {
-        let last = match last.map(Frame::into_data) {
-            None => Ok(Bytes::new()),
-            Some(last) => last,
+    /// Sends the last frames, and the end.
+    pub(crate) fn finish(&mut self, last: Last) {
+        let data = match &last {
+            [None, None] => Some(Bytes::new()),
+            [Some(frame), None] => frame.data_ref().cloned(),
+            _ => None,
         };
-        match (mem::replace(&mut self.state, State::Closed), last) {
-            (State::Ready { reply, head, .. }, Ok(data)) => {
+        match (mem::replace(&mut self.state, State::Closed), data) {
+            (State::Ready { reply, head, .. }, Some(data)) => {
                 let response = Response::from_parts(*head, Recorded::own(data));
                 let _ = reply.send(Turn::done(response));
             }
-            (state, last) => {
+            (state, _) => {
                 self.state = state;
                 let Some(pipe) = self.take() else { return };
-                match last {
-                    Ok(data) if data.is_empty() => {}
-                    Ok(data) => pipe.send(Frame::data(data)),
-                    Err(trailers) => pipe.send(trailers),
+                for frame in last.into_iter().flatten() {
+                    if frame.data_ref().is_none_or(|data| !data.is_empty()) {
+                        pipe.send(frame);
+                    }
                 }
                 pipe.end();
             }

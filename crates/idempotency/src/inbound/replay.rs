@@ -109,6 +109,13 @@ pub(crate) fn duplicate<RB>(success: StatusCode) -> Response<Recorded<RB>> {
     response
 }
 
+/// Takes away the marks of somebody else: this answer is no replay, whatever the handler copied.
+pub(crate) fn unmark<B>(response: &mut Response<B>) {
+    for mark in [&REPLAYED, &STATUS] {
+        response.headers_mut().remove(mark);
+    }
+}
+
 fn mark<B>(response: &mut Response<B>) {
     // A stored answer never fills the map: it had at least this header's room before.
     let _ = response

@@ -15,9 +15,12 @@ use super::outlet::Outlet;
 pub(crate) struct Read {
     /// Its data; `None` when it was over the cap.
     pub(crate) body: Option<Bytes>,
-    /// The frame that the client is still waiting for.
-    pub(crate) last: Option<Frame<Bytes>>,
+    /// The frames that the client is still waiting for.
+    pub(crate) last: Last,
 }
+
+/// A frame after which the client may know that it has everything, and trailers after it.
+pub(crate) type Last = [Option<Frame<Bytes>>; 2];
 
 /// Data for the record, up to a cap.
 struct Keeper {
@@ -38,8 +41,12 @@ enum Next {
 }
 
 /// Sends each frame on as soon as it is certain not to be the last one, or nobody can tell.
+///
+/// With a known `length` the frame that completes it is the last one, however late the body ends:
+/// its client needs nothing more.
 pub(crate) async fn read<RB, E>(
     mut body: Pin<&mut Answer<RB>>,
+    length: Option<u64>,
     cap: usize,
     outlet: &mut Outlet<RB, E>,
 ) -> Result<Read, BoxError>
@@ -47,17 +54,19 @@ where
     RB: Body,
     RB::Error: Into<BoxError>,
 {
+    let mut left = length;
     let mut keeper = Keeper {
         room: cap,
         kept: Some(Kept::One(Bytes::new())),
     };
     let mut held: Option<Frame<Bytes>> = None;
+    let mut trailers = None;
     while !body.is_end_stream() {
         let next = poll_fn(|cx| match body.as_mut().poll_frame(cx) {
             Poll::Ready(frame) => {
                 Poll::Ready(Next::Frame(frame.map(|frame| frame.map_err(Into::into))))
             }
-            Poll::Pending if held.is_some() => Poll::Ready(Next::Later),
+            Poll::Pending if held.is_some() && left != Some(0) => Poll::Ready(Next::Later),
             Poll::Pending => Poll::Pending,
         })
         .await;
@@ -71,6 +80,19 @@ where
         if let Some(frame) = &frame {
             keeper.keep(frame);
         }
+        let data = frame.as_ref().and_then(Frame::data_ref).map(Bytes::len);
+        if left == Some(0) && held.is_some() {
+            // Its client would take what is held for the end.
+            match data {
+                None => {
+                    trailers = frame;
+                    break;
+                }
+                Some(0) => continue,
+                Some(_) => {}
+            }
+        }
+        left = left.map(|left| left.saturating_sub(data.unwrap_or_default() as u64));
         if let Some(held) = std::mem::replace(&mut held, frame) {
             // Beyond the cap nothing is kept, so memory must not grow with a slow client.
             if keeper.kept.is_some() {
@@ -82,7 +104,7 @@ where
     }
     Ok(Read {
         body: keeper.kept.map(Kept::into_bytes),
-        last: held,
+        last: [held, trailers],
     })
 }
 

@@ -6,14 +6,16 @@ use buttress_body::Answer;
 use buttress_classify::BoxError;
 use buttress_store::Settled;
 use http::Response;
+use http::header::CONTENT_LENGTH;
 use http::response::Parts;
 use http_body::Body;
 use tokio::time::timeout;
 
-use super::intake::{Handling, Turn, refuse};
+use super::intake::{Turn, refuse};
 use super::outlet::Outlet;
 use super::problems::Refused;
 use super::settings::Settings;
+use super::unwind::caught;
 use super::{Execution, Recorded, replay, settle, tee};
 use crate::telemetry::{self, Outcome};
 
@@ -38,6 +40,7 @@ pub(crate) enum Unkept<RB, E> {
     Broken(BoxError),
     Cut,
     Failed(E),
+    Panicked,
     Response(Box<Response<RB>>),
 }
 
@@ -60,12 +63,17 @@ where
     }
 
     /// Executes and records; what is not to be kept is handed back.
-    pub(crate) async fn run(&mut self, handling: Handling<RB, E>) -> Option<Unkept<RB, E>> {
+    pub(crate) async fn run(
+        &mut self,
+        handling: impl Future<Output = Result<Response<RB>, E>>,
+    ) -> Option<Unkept<RB, E>> {
         let hold = self.settings.terms.max_hold;
-        match timeout(hold, self.read(handling)).await {
+        // What a panic leaves behind is dropped, but for the outlet, which each step leaves whole.
+        match timeout(hold, caught(self.read(handling))).await {
             Err(_) => Some(Unkept::Cut),
-            Ok(End::Unkept(unkept)) => Some(unkept),
-            Ok(End::Read(head, read)) => {
+            Ok(None) => Some(Unkept::Panicked),
+            Ok(Some(End::Unkept(unkept))) => Some(unkept),
+            Ok(Some(End::Read(head, read))) => {
                 self.record(&head, read).await;
                 None
             }
@@ -73,18 +81,25 @@ where
     }
 
     /// Waits for the answer, and for all of its body unless it is not kept.
-    async fn read(&mut self, handling: Handling<RB, E>) -> End<RB, E> {
-        let response = match handling.await {
+    async fn read(
+        &mut self,
+        handling: impl Future<Output = Result<Response<RB>, E>>,
+    ) -> End<RB, E> {
+        let mut response = match handling.await {
             Ok(response) => response,
             Err(error) => return End::Unkept(Unkept::Failed(error)),
         };
+        replay::unmark(&mut response);
         if !self.settings.keeps(response.status()) {
             return End::Unkept(Unkept::Response(Box::new(response)));
         }
         let (head, body) = response.into_parts();
         let body = pin!(Answer::inner(body));
-        self.outlet.begin(head.clone(), body.size_hint());
-        match tee::read(body, self.settings.terms.response_cap, &mut self.outlet).await {
+        let hint = body.size_hint();
+        let length = content_length(&head).or(hint.exact());
+        self.outlet.begin(head.clone(), hint);
+        let cap = self.settings.terms.response_cap;
+        match tee::read(body, length, cap, &mut self.outlet).await {
             Ok(read) => End::Read(Box::new(head), read),
             Err(error) => End::Unkept(Unkept::Broken(error)),
         }
@@ -149,6 +164,11 @@ where
                 telemetry::unkept(key, "error");
                 Box::new(|outlet| outlet.answer(Turn::Done(Err(error))))
             }
+            Unkept::Panicked => {
+                telemetry::inbound(Outcome::Panicked, key);
+                let panicked = Turn::done(refuse(settings, Refused::Panicked));
+                Box::new(|outlet| outlet.answer(panicked))
+            }
             Unkept::Response(response) => {
                 telemetry::unkept(key, response.status().as_str());
                 free |= settings.frees_unkept();
@@ -173,4 +193,10 @@ where
             release.await;
         }
     }
+}
+
+/// What the handler says of its answer's length, and its client believes.
+fn content_length(head: &Parts) -> Option<u64> {
+    let value = head.headers.get(CONTENT_LENGTH)?;
+    value.to_str().ok()?.parse().ok()
 }

@@ -10,7 +10,7 @@ use buttress_idempotency::{CutShort, IdempotencyKeyLayer, Inbound, Recorded};
 use buttress_store_memory::MemoryStore;
 use bytes::Bytes;
 use futures_util::stream;
-use http::{Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body as _, Frame};
 use http_body_util::channel::Sender;
 use http_body_util::{BodyExt, Channel, StreamBody};
@@ -28,11 +28,24 @@ type Streaming = BoxCloneSyncService<Request<Body>, Response<Recorded<Streamed>>
 fn streaming(
     layer: &IdempotencyKeyLayer<Inbound>,
 ) -> (Streaming, mpsc::UnboundedReceiver<Sender<Bytes, io::Error>>) {
+    streaming_with(layer, None)
+}
+
+/// As [`streaming`], of a length that the client is told.
+fn streaming_with(
+    layer: &IdempotencyKeyLayer<Inbound>,
+    length: Option<&'static str>,
+) -> (Streaming, mpsc::UnboundedReceiver<Sender<Bytes, io::Error>>) {
     let (give, take) = mpsc::unbounded_channel();
     let handler = tower::service_fn(move |_| {
         let (sender, body) = Channel::new(8);
         give.send(sender).unwrap();
-        async { Ok(Response::new(body)) }
+        let mut response = Response::new(body);
+        if let Some(length) = length {
+            let length = HeaderValue::from_static(length);
+            response.headers_mut().insert("content-length", length);
+        }
+        async { Ok(response) }
     });
     (BoxCloneSyncService::new(layer.layer(handler)), take)
 }
@@ -220,6 +233,50 @@ async fn the_end_of_an_answer_waits_for_its_record() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_byte_that_completes_a_known_length_waits_for_the_record() {
+    // Its client needs no end of the stream to know that it has everything.
+    let store = Flaky::default();
+    let layer = inbound(store.clone()).build().unwrap();
+    let (service, mut senders) = streaming_with(&layer, Some("7"));
+    let call = tokio::spawn(service.clone().oneshot(post("k", "order")));
+    let mut sender = senders.recv().await.unwrap();
+    sender.send_data(Bytes::from_static(b"one ")).await.unwrap();
+    let mut body = call.await.unwrap().unwrap().into_body();
+    assert_eq!(next(&mut body).await.unwrap(), "one ");
+    sender.send_data(Bytes::from_static(b"two")).await.unwrap();
+    sender.send_data(Bytes::new()).await.unwrap();
+    let mut trailers = HeaderMap::new();
+    trailers.insert("x-sum", HeaderValue::from_static("9"));
+    store.complete_is(Mode::Down);
+    sender.send_trailers(trailers.clone()).await.unwrap();
+    settle().await;
+    assert_pending!(task::spawn(Box::pin(next(&mut body))).poll());
+    assert!(store.calls()[1] > 0);
+
+    store.complete_is(Mode::Up);
+    assert_eq!(next(&mut body).await.unwrap(), "two");
+    let again = service.oneshot(post("k", "order")).await.unwrap();
+    assert_eq!(see(again).await.text(), "one two");
+    let rest = body.collect().await.unwrap();
+    assert_eq!(rest.trailers(), Some(&trailers));
+    drop(sender);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_longer_than_it_said_still_reaches_its_client() {
+    let layer = inbound(MemoryStore::default()).build().unwrap();
+    let (service, mut senders) = streaming_with(&layer, Some("3"));
+    let call = tokio::spawn(service.clone().oneshot(post("k", "order")));
+    let mut sender = senders.recv().await.unwrap();
+    for _ in 0..3 {
+        sender.send_data(Bytes::from_static(b"two")).await.unwrap();
+    }
+    drop(sender);
+    let whole = see(call.await.unwrap().unwrap()).await;
+    assert_eq!(whole.text(), "twotwotwo");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_leaves_in_the_middle_of_a_stream_finds_it_whole_later() {
     let layer = inbound(MemoryStore::default()).build().unwrap();
     let (service, mut senders) = streaming(&layer);
@@ -260,6 +317,29 @@ async fn s33_an_answer_that_breaks_off_is_not_kept() {
     tokio::time::advance(Duration::from_secs(60)).await;
     let after = runs.numbered(&layer);
     assert_eq!(send(&after, post("k", "order")).await.text(), "run 1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn s33_a_body_that_panics_breaks_off_and_is_not_kept() {
+    let store = Flaky::default();
+    let layer = inbound(store.clone()).build().unwrap();
+    let service = layer.layer(tower::service_fn(|_| async {
+        // The first frame is on its way before the second is asked for.
+        let frames = stream::unfold(0, |sent| async move {
+            tokio::task::yield_now().await;
+            assert!(sent < 1, "a bug in the body");
+            let frame = Frame::data(Bytes::from_static(b"."));
+            Some((Ok::<_, Infallible>(frame), sent + 1))
+        });
+        Ok::<_, Infallible>(Response::new(StreamBody::new(Box::pin(frames))))
+    }));
+    let broken = service.clone().oneshot(post("k", "order")).await.unwrap();
+    let error = broken.into_body().collect().await.unwrap_err();
+    assert!(error.is::<CutShort>());
+    assert_eq!(store.calls()[1], 0);
+    assert_eq!(layer.executions().running(), 0);
+    let held = service.oneshot(post("k", "order")).await.unwrap();
+    assert_eq!(held.status(), 409);
 }
 
 #[tokio::test(start_paused = true)]

@@ -41,6 +41,25 @@ async fn s08_the_first_answer_is_not_marked() {
 }
 
 #[tokio::test]
+async fn s08_a_mark_that_the_handler_copied_from_somebody_else_is_taken_away() {
+    for status in [201_u16, 503] {
+        let runs = Runs::default();
+        let layer = inbound(MemoryStore::default()).build().unwrap();
+        let service = runs.service(&layer, move |_, _| async move {
+            // As a gateway does that hands its upstream's answer on.
+            let upstream = Response::builder()
+                .status(status)
+                .header("idempotent-replayed", "true")
+                .header("idempotency-status", "unprotected");
+            Ok(upstream.body(Body::default()).unwrap())
+        });
+        let first = send(&service, post("k", "order")).await;
+        assert_eq!(first.status, status);
+        assert!(!first.has("idempotent-replayed") && !first.has("idempotency-status"));
+    }
+}
+
+#[tokio::test]
 async fn s09_repeated_headers_and_odd_bytes_keep_order_and_value() {
     let runs = Runs::default();
     let layer = inbound(MemoryStore::default()).build().unwrap();
