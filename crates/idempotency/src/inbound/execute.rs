@@ -9,13 +9,13 @@ use buttress_deadline::Deadline;
 use buttress_store::{
     Begin, BeginRequest, Claim, StoreError, StoreErrorKind, StoredResponse, Token,
 };
-use http::HeaderValue;
+use http::{HeaderValue, Response};
 use http_body::Body;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::beside::beside;
-use super::intake::{Handling, Job, Turn, refuse};
+use super::intake::{Job, Turn, refuse};
 use super::outlet::Outlet;
 use super::problems::Refused;
 use super::settings::Settings;
@@ -35,15 +35,16 @@ where
 {
     let settings = Arc::clone(&job.settings);
     let record = job.identity.record;
+    let mut asked = Instant::now();
     let begun = match Token::random() {
-        Ok(token) => begin(&settings, &job.identity, token)
+        Ok(token) => begin(&settings, &job.identity, token, &mut asked)
             .await
             .map_err(|error| (error, Some(token))),
         Err(error) => Err((error, None)),
     };
     let key = job.identity.key.as_ref();
     let turn = match begun {
-        Ok(Begin::Acquired(claim)) => return start(job, claim, reply).await,
+        Ok(Begin::Acquired(claim)) => return start(job, claim, asked, reply).await,
         Ok(Begin::InProgress { retry_after }) => Turn::InFlight(job, retry_after),
         Ok(Begin::OutcomeUnknown) => Turn::Unknown(job),
         Ok(Begin::Mismatch) => {
@@ -73,10 +74,12 @@ where
 }
 
 /// Begins, and repeats with the same token what may not have been heard, within the store's limit.
+/// `asked` is when the one that was answered was asked: no lease ends sooner after that.
 async fn begin(
     settings: &Settings,
     identity: &Identity,
     token: Token,
+    asked: &mut Instant,
 ) -> Result<Begin, StoreError> {
     let Settings {
         store,
@@ -95,6 +98,7 @@ async fn begin(
     let mut unheard = StoreError::new(StoreErrorKind::Indeterminate, "waiting for a begin");
     let attempts = async {
         loop {
+            *asked = Instant::now();
             match store.begin(request).await {
                 Err(error) if error.kind() == StoreErrorKind::Indeterminate => unheard = error,
                 begun => return begun,
@@ -148,12 +152,12 @@ async fn unprotected<RB, E>(
     let limit = settings.terms.max_hold;
     let settings = Arc::clone(settings);
     let execution = Execution::new(unclaimed, job.identity.key.clone());
-    let handling = call(*job, &execution);
-    let turn = match timeout(limit, handling).await {
+    let turn = match timeout(limit, call(*job, execution)).await {
         Err(_) => Turn::done(refuse(&settings, Refused::CutShort)),
         Ok(Err(error)) => Turn::Done(Err(error)),
         Ok(Ok(response)) => {
             let mut response = response.map(Recorded::inner);
+            replay::unmark(&mut response);
             let unprotected = HeaderValue::from_static("unprotected");
             let _ = response
                 .headers_mut()
@@ -170,17 +174,21 @@ fn too_many<RB, E>(job: &Job<RB, E>) -> Turn<RB, E> {
 }
 
 /// Calls the handler. The client's own deadline does not bind it: its work must be finished.
-fn call<RB, E>(job: Job<RB, E>, execution: &Execution) -> Handling<RB, E> {
+async fn call<RB, E>(job: Job<RB, E>, execution: Execution) -> Result<Response<RB>, E> {
     let mut head = job.head;
     let hold = Deadline::after(Instant::now(), job.settings.terms.max_hold);
     head.extensions.insert(hold);
-    head.extensions.insert(execution.clone());
-    (job.handler)(head, job.body)
+    head.extensions.insert(execution);
+    (job.handler)(head, job.body).await
 }
 
-/// Executes under a claim, unless too many do already.
-async fn start<RB, E>(job: Box<Job<RB, E>>, claim: Claim, reply: oneshot::Sender<Turn<RB, E>>)
-where
+/// Executes under a claim that was `asked` for then, unless too many do already.
+async fn start<RB, E>(
+    job: Box<Job<RB, E>>,
+    claim: Claim,
+    asked: Instant,
+    reply: oneshot::Sender<Turn<RB, E>>,
+) where
     RB: Body + Send + 'static,
     RB::Error: Into<BoxError>,
     E: Send + 'static,
@@ -188,15 +196,22 @@ where
     let settings = Arc::clone(&job.settings);
     let execution = Execution::new(claim, job.identity.key.clone());
     let mut work = Work::new(&settings, &execution, Outlet::new(reply));
+    let lease_end = settle::after(asked, settings.terms.lease);
+    if lease_end <= Instant::now() {
+        // The store took so long to say so that the claim may be somebody else's by now.
+        telemetry::inbound(Outcome::Unavailable, execution.key());
+        let turn = Turn::done(refuse(&settings, Refused::Unavailable));
+        return work.free(|outlet| outlet.answer(turn)).await;
+    }
     // Held until the answer is recorded.
     let Some(_running) = settings.executions.enter(job.identity.share) else {
         let turn = too_many(&job);
         return work.free(|outlet| outlet.answer(turn)).await;
     };
     telemetry::inbound(Outcome::Started, execution.key());
-    let renewal = pin!(settle::renew(&settings, &execution));
+    let renewal = pin!(settle::renew(&settings, &execution, lease_end));
     // The claim is renewed until the answer is recorded, and no longer for one that is not kept.
-    let done = beside(work.run(call(*job, &execution)), renewal).await;
+    let done = beside(work.run(call(*job, execution.clone())), renewal).await;
     if let Some(unkept) = done {
         work.dismiss(unkept).await;
     }

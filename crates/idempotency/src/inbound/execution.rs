@@ -87,16 +87,20 @@ impl Execution {
         self.shared.nothing_done.store(true, Ordering::Release);
     }
 
-    /// Whether the store said that the claim is no longer this execution's.
+    /// Whether the claim may be somebody else's by now: the store said so, or could not be reached
+    /// for a whole lease.
+    ///
+    /// Stays true, even where it turns out that nobody took over.
     #[must_use]
     pub fn is_lease_lost(&self) -> bool {
         *self.shared.lost.borrow()
     }
 
-    /// Returns when the claim is no longer this execution's, and else never.
+    /// Returns when the claim may be somebody else's, as [`is_lease_lost`](Self::is_lease_lost)
+    /// has it, and else never.
     ///
     /// Somebody else may then execute the same request: stop where that is safe. What this
-    /// execution answers is not kept any more.
+    /// execution answers is kept only if nobody took over.
     ///
     /// # Cancel safety
     ///

@@ -14,15 +14,18 @@ use http::{Request, Response};
 use http_body::Body;
 use http_body_util::LengthLimitError;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::Instrument;
 
 use super::problems::Refused;
 use super::replay;
 use super::settings::Settings;
 use super::subject::{Identity, Subject};
-use super::{Reconciled, Recorded, Unresolved, execute};
+use super::{Reconciled, Recorded, Unresolved, execute, settle};
 use crate::telemetry::{self, Outcome};
+
+/// The pause between two looks at a key of a store that cannot wait for it.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Calls the inner service, once.
 pub(crate) type Handler<RB, E> = Box<dyn FnOnce(Parts, Whole) -> Handling<RB, E> + Send>;
@@ -86,7 +89,8 @@ where
         body,
         handler,
     });
-    let give_up = settings.terms.wait.map(|limit| Instant::now() + limit);
+    let wait = settings.terms.wait;
+    let give_up = wait.map(|limit| settle::after(Instant::now(), limit));
     let mut place = None;
     let mut reconciled = false;
     loop {
@@ -99,9 +103,12 @@ where
                 let left = give_up.map(|end| end.saturating_duration_since(Instant::now()));
                 match left {
                     Some(left) if place.is_some() && !left.is_zero() => {
-                        // An error of the wait is one of the next look too, which says what it is.
                         let wait = settings.store.wait(&job.identity.record, left);
-                        let _ = timeout(left, wait).await;
+                        if let Ok(Err(error)) = timeout(left, wait).await {
+                            // Whether the store is down the next look says; it must not come at once.
+                            telemetry::store_failed("wait", &error);
+                            sleep(left.min(PAUSE)).await;
+                        }
                         job
                     }
                     _ => {

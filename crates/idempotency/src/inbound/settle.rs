@@ -4,35 +4,69 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::time::Duration;
 
+use buttress_deadline::Deadline;
 use buttress_store::{Settled, StoreError, StoreErrorKind, StoredResponse};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Execution;
-use super::settings::Settings;
+use super::settings::{Settings, Terms};
 use crate::telemetry;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Renews the lease for ever, or until it is lost.
-pub(crate) async fn renew(settings: &Settings, execution: &Execution) -> Infallible {
-    let every = settings.terms.renew_every;
-    let mut pause = every;
+/// Renews the lease, which ends then, for ever, or until it is lost.
+///
+/// At the end of a lease that could not be renewed its execution is told, and it is tried on: the
+/// claim may still be its own.
+pub(crate) async fn renew(
+    settings: &Settings,
+    execution: &Execution,
+    mut lease_end: Instant,
+) -> Infallible {
+    let Terms {
+        lease,
+        renew_every: every,
+        store_timeout,
+        ..
+    } = settings.terms;
+    let mut next = after(Instant::now(), every);
     loop {
-        sleep(pause).await;
-        let renewal = settings
-            .store
-            .renew(execution.claim(), settings.terms.lease);
-        pause = match timeout(settings.terms.store_timeout, renewal).await {
-            Ok(Ok(Settled::Applied | Settled::AlreadyApplied)) => every,
+        let mut limit = store_timeout;
+        if !execution.is_lease_lost() {
+            next = next.min(lease_end);
+            limit = limit.min(lease_end.saturating_duration_since(next));
+        }
+        sleep_until(next).await;
+        let asked = Instant::now();
+        let renewal = settings.store.renew(execution.claim(), lease);
+        next = match timeout(limit, renewal).await {
+            Ok(Ok(Settled::Applied | Settled::AlreadyApplied)) => {
+                lease_end = after(asked, lease);
+                after(asked, every)
+            }
             Ok(Ok(Settled::Lost)) => {
-                telemetry::lease_lost(execution.key());
-                execution.lose_lease();
+                tell(execution);
                 std::future::pending().await
             }
             // Often enough to catch the rest of the lease.
-            Ok(Err(_)) | Err(_) => every / 4,
+            Ok(Err(_)) | Err(_) => after(Instant::now(), every / 4),
         };
+        if lease_end <= Instant::now() {
+            tell(execution);
+        }
+    }
+}
+
+/// That much later, and for what never ends far enough.
+pub(crate) fn after(instant: Instant, duration: Duration) -> Instant {
+    Deadline::after(instant, duration).instant()
+}
+
+fn tell(execution: &Execution) {
+    if !execution.is_lease_lost() {
+        telemetry::lease_lost(execution.key());
+        execution.lose_lease();
     }
 }
 

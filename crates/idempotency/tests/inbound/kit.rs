@@ -156,6 +156,8 @@ pub(crate) enum Mode {
     Hang,
     /// It happens, and its answer is lost.
     Deaf,
+    /// It happens, and its answer comes after so many seconds.
+    Late(u64),
     /// What is stored cannot be read.
     Corrupt,
     /// What is stored is sealed, as by an encrypting wrapper that is missing later.
@@ -174,6 +176,7 @@ struct State {
     begin: Mutex<Mode>,
     complete: Mutex<Mode>,
     renew: Mutex<Mode>,
+    wait: Mutex<Mode>,
     begins: AtomicUsize,
     completes: AtomicUsize,
     renewals: AtomicUsize,
@@ -193,6 +196,10 @@ impl Flaky {
 
     pub(crate) fn renew_is(&self, mode: Mode) {
         *self.state.renew.lock().unwrap() = mode;
+    }
+
+    pub(crate) fn wait_is(&self, mode: Mode) {
+        *self.state.wait.lock().unwrap() = mode;
     }
 
     /// Every byte of the answers that were to be stored.
@@ -225,6 +232,11 @@ fn through<'a, T: Send + 'a>(mode: Mode, call: StoreFuture<'a, T>) -> StoreFutur
             Mode::Deaf => {
                 call.await?;
                 Err(failing(StoreErrorKind::Indeterminate))
+            }
+            Mode::Late(seconds) => {
+                let answer = call.await;
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                answer
             }
             Mode::Corrupt => Err(failing(StoreErrorKind::Corrupt)),
         }
@@ -285,7 +297,8 @@ impl IdempotencyStore for Flaky {
 
     fn wait<'a>(&'a self, key: &'a RecordKey, limit: Duration) -> StoreFuture<'a, ()> {
         self.state.waits.fetch_add(1, SeqCst);
-        self.inner.wait(key, limit)
+        let mode = *self.state.wait.lock().unwrap();
+        through(mode, self.inner.wait(key, limit))
     }
 
     fn purge(&self, limit: NonZeroUsize) -> StoreFuture<'_, usize> {

@@ -57,6 +57,8 @@ async fn a_zombie_is_told_and_its_answer_is_not_the_one_that_counts() {
                 if run == 1 {
                     execution.lease_lost().await;
                     assert!(execution.is_lease_lost());
+                    // Too late to stop.
+                    tokio::time::sleep(5 * SECOND).await;
                 }
                 noted.lock().unwrap().push((run, execution.number()));
                 created(run)
@@ -80,6 +82,45 @@ async fn a_zombie_is_told_and_its_answer_is_not_the_one_that_counts() {
     let again = send(&service, post("k", "order")).await;
     assert_eq!(again.text(), "run 2");
     assert_eq!(*seen.lock().unwrap(), [(2, 2), (1, 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_execution_out_of_reach_of_its_store_is_told_when_its_lease_ends() {
+    for mode in [Mode::Down, Mode::Hang] {
+        let (store, runs) = (Flaky::default(), Runs::default());
+        store.renew_is(mode);
+        let layer = inbound(store.clone()).build().unwrap();
+        let start = tokio::time::Instant::now();
+        let service = runs.service(&layer, move |run, request| {
+            let execution = request.extensions().get::<Execution>().unwrap().clone();
+            async move {
+                execution.lease_lost().await;
+                assert_eq!(start.elapsed(), 60 * SECOND);
+                created(run)
+            }
+        });
+        assert_eq!(send(&service, post("k", "order")).await.text(), "run 1");
+        // Nobody took over, so it counts all the same.
+        assert!(send(&service, post("k", "order")).await.is_replay());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_is_heard_of_after_its_lease_is_not_executed_and_is_given_back() {
+    let (store, runs) = (Flaky::default(), Runs::default());
+    let layer = inbound(store.clone()).store_timeout(120 * SECOND).build();
+    let service = runs.numbered(&layer.unwrap());
+    store.begin_is(Mode::Late(60));
+    let seen = send(&service, post("k", "order")).await;
+    assert_eq!(
+        (seen.status, &*seen.problem()),
+        (503, "idempotency-unavailable")
+    );
+    assert_eq!(runs.count(), 0);
+    assert_eq!(store.calls()[3], 1);
+
+    store.begin_is(Mode::Late(59));
+    assert_eq!(send(&service, post("k", "order")).await.text(), "run 1");
 }
 
 #[tokio::test(start_paused = true)]

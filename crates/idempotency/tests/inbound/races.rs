@@ -7,7 +7,7 @@ use buttress_store_memory::MemoryStore;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use crate::kit::{Flaky, Runs, Seen, Service, inbound, poke, post, send, settle};
+use crate::kit::{Flaky, Mode, Runs, Seen, Service, inbound, poke, post, send, settle};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -91,6 +91,35 @@ async fn s19_waiters_are_woken_at_the_owners_end_without_polling() {
     // Each waiter looks twice and waits once.
     let [begins, .., waits] = store.calls();
     assert_eq!((begins, waits), (1 + 2 * 9, 9));
+}
+
+#[tokio::test(start_paused = true)]
+async fn s19_a_store_that_cannot_wait_is_asked_again_after_a_pause() {
+    let (store, runs) = (Flaky::default(), Runs::default());
+    store.wait_is(Mode::Down);
+    let layer = inbound(store.clone()).wait(Duration::from_secs(10)).build();
+    let service = runs.slow(&layer.unwrap(), 2000 * MS);
+    let both = (0..2).map(|_| send(&service, post("k", "order")));
+    let seen = join_all(both).await;
+    assert!(seen.iter().all(|seen| seen.text() == "run 1"));
+    // One look each half second, and no storm of them.
+    assert_eq!(store.calls()[0], 1 + 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_without_end_is_a_setting_like_any_other() {
+    let runs = Runs::default();
+    let layer = inbound(MemoryStore::default())
+        .wait(Duration::MAX)
+        .lease(Duration::MAX)
+        .max_hold(Duration::MAX)
+        .store_timeout(Duration::MAX)
+        .record_within(Duration::MAX)
+        .retention(Duration::MAX);
+    let service = runs.slow(&layer.build().unwrap(), 100 * MS);
+    let both = (0..2).map(|_| send(&service, post("k", "order")));
+    let seen = join_all(both).await;
+    assert!(seen.iter().all(|seen| seen.text() == "run 1"));
 }
 
 #[tokio::test(start_paused = true)]
