@@ -2,8 +2,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use buttress_store::{State, StoreError, StoreErrorKind};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use buttress_store::{State, StoreError, StoreErrorKind, Token};
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous,
+};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row};
 
 use crate::claims::Claims;
@@ -11,7 +13,8 @@ use crate::clock::Clock;
 use crate::core::{Core, rows};
 use crate::failure::{opening, reading};
 use crate::lock::FileLock;
-use crate::{SqliteStore, row, sql, telemetry};
+use crate::tally::Tally;
+use crate::{LostCommits, SqliteStore, row, sql, telemetry};
 
 /// Settings of a [`SqliteStore`]; each but the path has a default.
 #[derive(Clone, Debug)]
@@ -72,7 +75,8 @@ impl Builder {
     ///
     /// [`Unavailable`](StoreErrorKind::Unavailable) when another process has it open (the source is
     /// [`Locked`](crate::Locked)) or the file cannot be opened; [`Corrupt`](StoreErrorKind::Corrupt)
-    /// when it is damaged beyond what `SQLite` mends from its log.
+    /// when it is damaged beyond what `SQLite` mends from its log, or lacks commits that were
+    /// acknowledged (the source is [`LostCommits`]).
     ///
     /// # Cancel safety
     ///
@@ -88,8 +92,9 @@ impl Builder {
         }
         let clock = Clock::new((self.clock)());
         let claims = Arc::new(Claims::default());
+        let tally = count(&mut connection, &lock).await?;
         orphan(&path, &mut connection, &claims, clock).await?;
-        let core = Core::new(connection, Arc::clone(&claims), clock, lock);
+        let core = Core::new(connection, Arc::clone(&claims), clock, tally, lock);
         Ok(SqliteStore::new(core, claims, clock))
     }
 }
@@ -150,6 +155,46 @@ async fn check(connection: &mut SqliteConnection) -> Result<(), StoreError> {
             return Ok(());
         }
     }
+}
+
+/// How many synced commits the database has; an error if it once had more.
+async fn count(connection: &mut SqliteConnection, lock: &FileLock) -> Result<Tally, StoreError> {
+    let Some(row) = rows(connection, sql::tally()).await?.pop() else {
+        return begin_count(connection).await;
+    };
+    let tally = row::read_tally(&row)?;
+    match lock.noted() {
+        Some(noted) if noted.database == tally.database && noted.commits > tally.commits => {
+            let lost = LostCommits::new(lock.path().into(), noted.commits, tally.commits);
+            let error = StoreError::new(StoreErrorKind::Corrupt, "counting commits");
+            Err(error.caused_by(lost))
+        }
+        // What was found is not noted: it may have been written and not synced.
+        _ => Ok(tally),
+    }
+}
+
+/// Names the database, in its file and not in the log alone, which may be lost.
+async fn begin_count(connection: &mut SqliteConnection) -> Result<Tally, StoreError> {
+    let tally = Tally {
+        database: Token::random()?,
+        commits: 0,
+    };
+    let mut arguments = SqliteArguments::default();
+    row::write_tally(&mut arguments, &tally)
+        .map_err(|error| opening(sqlx::Error::Encode(error)))?;
+    let insert = sql::Shape {
+        own: 1,
+        ..sql::Shape::default()
+    };
+    let query = sqlx::query_with(
+        AssertSqlSafe(sql::Texts::default().write(insert)),
+        arguments,
+    );
+    connection.execute(query).await.map_err(opening)?;
+    let checkpoint = sqlx::raw_sql(sql::CHECKPOINT);
+    connection.execute(checkpoint).await.map_err(opening)?;
+    Ok(tally)
 }
 
 /// Ends the lease of every claim that the process before left.

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::failure::{Failure, reading};
 use crate::lock::FileLock;
 use crate::sql::{Shape, Texts};
+use crate::tally::Tally;
 use crate::{row, sql, telemetry};
 
 /// How much a commit waits for.
@@ -32,6 +33,7 @@ pub(crate) struct Core {
     synchronous: Synchronous,
     pub(crate) texts: Texts,
     broken: Option<StoreError>,
+    tally: Tally,
     lock: FileLock,
 }
 
@@ -41,6 +43,7 @@ impl Core {
         connection: SqliteConnection,
         claims: Arc<Claims>,
         clock: Clock,
+        tally: Tally,
         lock: FileLock,
     ) -> Self {
         Self {
@@ -50,6 +53,7 @@ impl Core {
             synchronous: Synchronous::Full,
             texts: Texts::default(),
             broken: None,
+            tally,
             lock,
         }
     }
@@ -149,8 +153,15 @@ impl Core {
         if changes.is_empty() {
             return Ok(true);
         }
-        let written = self.try_write(&changes, records.is_durable()).await;
-        self.settle(written).await
+        let durable = records.is_durable();
+        let written = self.try_write(&changes, durable).await;
+        let written = self.settle(written).await;
+        if durable && written.is_ok() {
+            self.tally = self.tally.next();
+            // Only what is on the disk is ever noted.
+            self.lock.note(&self.tally);
+        }
+        written
     }
 
     async fn try_write(
@@ -160,6 +171,11 @@ impl Core {
     ) -> Result<bool, sqlx::Error> {
         let mut arguments = SqliteArguments::default();
         let mut shape = Shape::default();
+        if durable {
+            shape.own += 1;
+            let tally = self.tally.next();
+            row::write_tally(&mut arguments, &tally).map_err(sqlx::Error::Encode)?;
+        }
         for (key, change) in changes {
             if let Change::Own(record) = change {
                 shape.own += 1;

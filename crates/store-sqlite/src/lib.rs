@@ -13,6 +13,7 @@ mod lookup;
 mod row;
 mod sql;
 mod store;
+mod tally;
 mod telemetry;
 
-pub use self::{builder::Builder, lock::Locked, store::SqliteStore};
+pub use self::{builder::Builder, lock::Locked, store::SqliteStore, tally::LostCommits};

@@ -9,6 +9,8 @@ use std::time::Duration;
 use buttress_store::{StoreError, StoreErrorKind};
 use tokio::time::{Instant, sleep};
 
+use crate::tally::{NOTE_LEN, Tally};
+
 /// How often a lock that somebody holds is tried.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -19,8 +21,13 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// the locks that `SQLite` holds on it in this process.
 #[derive(Debug)]
 pub(crate) struct FileLock {
-    _file: File,
+    file: File,
+    path: PathBuf,
+    noted: Option<Tally>,
 }
+
+/// The first line: the process, and a line's end. The tally's note follows.
+const PROCESS_LEN: usize = 11;
 
 impl FileLock {
     pub(crate) async fn acquire(database: &Path, wait: Duration) -> Result<Self, StoreError> {
@@ -39,8 +46,9 @@ impl FileLock {
         loop {
             match file.try_lock() {
                 Ok(()) => {
+                    let noted = noted(&mut file);
                     sign(&mut file).map_err(failed)?;
-                    return Ok(Self { _file: file });
+                    return Ok(Self { file, path, noted });
                 }
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
                 Err(TryLockError::WouldBlock) if Instant::now() < deadline => sleep(PAUSE).await,
@@ -59,6 +67,38 @@ impl FileLock {
     }
 }
 
+impl FileLock {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What was noted when the lock was acquired.
+    pub(crate) const fn noted(&self) -> Option<Tally> {
+        self.noted
+    }
+
+    /// Notes the commits that were synced. Not synced itself: after a loss of power an older note may
+    /// be found, which is as true.
+    pub(crate) fn note(&mut self, tally: &Tally) {
+        let start = io::SeekFrom::Start(PROCESS_LEN as u64);
+        let seek = self.file.seek(start);
+        // Without it an older note stays.
+        let _ = seek.and_then(|_| self.file.write_all(tally.note().as_bytes()));
+    }
+}
+
+fn noted(file: &mut File) -> Option<Tally> {
+    let text = read(file)?;
+    Tally::read(text.get(PROCESS_LEN..PROCESS_LEN + NOTE_LEN)?)
+}
+
+fn read(file: &mut File) -> Option<String> {
+    let mut text = String::new();
+    file.rewind().ok()?;
+    file.take(1024).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
 fn beside(database: &Path) -> PathBuf {
     let mut name = OsString::from(database);
     name.push(".lock");
@@ -66,16 +106,12 @@ fn beside(database: &Path) -> PathBuf {
 }
 
 fn sign(file: &mut File) -> io::Result<()> {
-    file.set_len(0)?;
     file.rewind()?;
-    writeln!(file, "{}", std::process::id())
+    file.write_all(format!("{:<10}\n", std::process::id()).as_bytes())
 }
 
 fn holder(file: &mut File) -> Option<u32> {
-    let mut text = String::new();
-    file.rewind().ok()?;
-    file.read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
+    read(file)?.lines().next()?.trim().parse().ok()
 }
 
 /// Another process has the database open, and did not close it in time.

@@ -9,6 +9,9 @@ use sqlx::error::BoxDynError;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments, Row};
 
+use crate::sql;
+use crate::tally::Tally;
+
 /// The meaning of a row. A newer one is never guessed at.
 const VERSION: i64 = 1;
 
@@ -93,6 +96,10 @@ pub(crate) fn write(
             columns.due = Some(nanos(*expires_at));
         }
     }
+    append(arguments, &columns)
+}
+
+fn append(arguments: &mut SqliteArguments, columns: &Columns<'_>) -> Result<(), BoxDynError> {
     arguments.add(columns.key)?;
     arguments.add(columns.version)?;
     arguments.add(columns.fingerprint)?;
@@ -106,6 +113,40 @@ pub(crate) fn write(
     arguments.add(columns.checksum())
 }
 
+/// Appends the row of the tally: a row like another, under a key that no record has, so that the
+/// statement of a batch writes it along.
+pub(crate) fn write_tally(
+    arguments: &mut SqliteArguments,
+    tally: &Tally,
+) -> Result<(), BoxDynError> {
+    let columns = Columns {
+        key: sql::TALLY_KEY,
+        version: VERSION,
+        fingerprint: &[],
+        token: tally.database.as_bytes(),
+        execution: tally.commits.cast_signed(),
+        lease_end: None,
+        retention: None,
+        orphan: None,
+        response: None,
+        due: None,
+    };
+    append(arguments, &columns)
+}
+
+/// What the row of the tally says.
+///
+/// # Errors
+///
+/// As for a record.
+pub(crate) fn read_tally(row: &SqliteRow) -> Result<Tally, StoreError> {
+    let columns = columns(row)?;
+    Ok(Tally {
+        database: Token::from_bytes(columns.token.try_into().map_err(damaged)?),
+        commits: columns.execution.cast_unsigned(),
+    })
+}
+
 /// The key of a row, and its record or why it cannot be read.
 ///
 /// # Errors
@@ -117,7 +158,8 @@ pub(crate) fn read(row: &SqliteRow) -> Result<(RecordKey, Result<Record, StoreEr
     Ok((key, record(row)))
 }
 
-fn record(row: &SqliteRow) -> Result<Record, StoreError> {
+/// The columns of a row of this version, whole.
+fn columns(row: &SqliteRow) -> Result<Columns<'_>, StoreError> {
     let version: i64 = row.try_get(1).map_err(damaged)?;
     if version > VERSION {
         return Err(StoreError::new(
@@ -141,6 +183,11 @@ fn record(row: &SqliteRow) -> Result<Record, StoreError> {
     if version != VERSION || checksum != columns.checksum() {
         return Err(corrupt());
     }
+    Ok(columns)
+}
+
+fn record(row: &SqliteRow) -> Result<Record, StoreError> {
+    let columns = columns(row)?;
     let state = match (columns.response, columns.due) {
         (Some(response), Some(due)) => State::Completed {
             response: StoredResponse::decode(response.to_vec().into())?,

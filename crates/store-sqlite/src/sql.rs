@@ -5,6 +5,9 @@ use std::sync::Arc;
 pub(crate) const COLUMNS: &str = "key, version, fingerprint, token, execution, lease_end, \
     retention, orphan, response, due, checksum";
 
+/// The key of the row that counts commits: no record has one of this length.
+pub(crate) const TALLY_KEY: &[u8] = b"tally";
+
 /// A row of a newer version is not this program's to delete.
 pub(crate) const PURGE: &str = "DELETE FROM buttress_idempotency WHERE rowid IN \
     (SELECT rowid FROM buttress_idempotency WHERE due <= ? AND version <= 1 ORDER BY due LIMIT ?)";
@@ -29,15 +32,26 @@ CREATE INDEX IF NOT EXISTS buttress_idempotency_due ON buttress_idempotency (due
 
 pub(crate) const CHECK: &str = "PRAGMA integrity_check(buttress_idempotency)";
 
-/// A page of all rows; the last column is where the next one begins.
+pub(crate) fn tally() -> String {
+    format!("SELECT {COLUMNS} FROM buttress_idempotency WHERE key = CAST('tally' AS BLOB)")
+}
+
+/// Moves the log into the database file, as far as nobody reads it.
+pub(crate) const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+
+/// A page of all records; the last column is where the next one begins.
 pub(crate) fn page() -> String {
     format!(
-        "SELECT {COLUMNS}, rowid FROM buttress_idempotency WHERE rowid > ? ORDER BY rowid LIMIT 256"
+        "SELECT {COLUMNS}, rowid FROM buttress_idempotency \
+         WHERE rowid > ? AND key <> CAST('tally' AS BLOB) ORDER BY rowid LIMIT 256"
     )
 }
 
 pub(crate) fn in_progress() -> String {
-    format!("SELECT {COLUMNS} FROM buttress_idempotency WHERE due IS NULL")
+    format!(
+        "SELECT {COLUMNS} FROM buttress_idempotency \
+         WHERE due IS NULL AND key <> CAST('tally' AS BLOB)"
+    )
 }
 
 /// The texts of statements over so many rows; `SQLite` keeps each one prepared.

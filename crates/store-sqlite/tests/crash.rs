@@ -5,15 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use buttress_store::{
     Begin, BeginRequest, Fingerprint, IdempotencyStore, OrphanPolicy, RecordKey, Resolution,
-    Settled, StoredResponse, Token,
+    Settled, StoreErrorKind, StoredResponse, Token,
 };
-use buttress_store_sqlite::{Locked, SqliteStore};
+use buttress_store_sqlite::{Locked, LostCommits, SqliteStore};
 use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
 
@@ -136,6 +136,18 @@ impl Process {
         }
     }
 
+    /// The next so many things that it says.
+    fn listen(&mut self, count: u64) -> String {
+        let mut text = String::new();
+        let mut heard = 0;
+        while heard < count {
+            let start = text.len();
+            assert_ne!(self.lines.read_line(&mut text).unwrap(), 0, "child ended");
+            heard += u64::from(text[start..].starts_with('@'));
+        }
+        text
+    }
+
     /// SIGKILL; then everything it had said.
     fn kill(mut self) -> String {
         self.child.kill().unwrap();
@@ -213,9 +225,11 @@ async fn after_a_hundred_kills_everything_acknowledged_is_there_and_nothing_is_t
     let mut acknowledged = BTreeSet::new();
     for kill in 0..100_u64 {
         let first = kill * 1_000_000;
-        let process = Process::start("work", &file, first);
-        tokio::time::sleep(Duration::from_micros(500 + kill * 7919 % 30_000)).await;
-        let text = process.kill();
+        let mut process = Process::start("work", &file, first);
+        // After so many words and a moment more, however slow the machine is.
+        let mut text = process.listen(kill * 7 % 40);
+        tokio::time::sleep(Duration::from_micros(kill * 7919 % 5_000)).await;
+        text.push_str(&process.kill());
         let (begun, completed) = (said(&text, "begun"), said(&text, "completed"));
 
         // Opening checks every row against its checksum.
@@ -295,33 +309,145 @@ async fn a_second_process_is_told_who_has_the_file_and_gets_it_after_the_first_d
     opened.unwrap();
 }
 
-#[tokio::test]
-async fn a_torn_end_of_the_log_is_mended() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("store.db");
-    let mut process = Process::start("work", &file, 0);
-    process.wait_for("@completed 0");
-    process.wait_for("@completed 80");
-    process.kill();
-    let log = dir.path().join("store.db-wal");
-    let whole = std::fs::read(&log).unwrap();
-    let database = std::fs::read(&file).unwrap();
-    for cut in [1, 24, 100, 4095, 4096, 4120] {
-        let copy = tempfile::tempdir().unwrap();
-        let file = copy.path().join("store.db");
-        std::fs::write(&file, &database).unwrap();
-        std::fs::write(
-            copy.path().join("store.db-wal"),
-            &whole[..whole.len() - cut],
-        )
-        .unwrap();
-        let store = SqliteStore::open(&file).await.unwrap();
-        // Long before the cut.
-        let found = store
-            .begin(request(0, OrphanPolicy::ReExecute))
-            .await
-            .unwrap();
-        assert!(matches!(&found, Begin::Completed { response, .. } if *response == answer(0)));
-        store.close().await.unwrap();
+/// What a killed process left behind.
+struct Remains {
+    database: Vec<u8>,
+    log: Vec<u8>,
+    lock: Vec<u8>,
+    acknowledged: BTreeSet<u64>,
+}
+
+impl Remains {
+    /// Of a process that was killed at work, after so many answers.
+    fn after(answers: usize) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("store.db");
+        let mut process = Process::start("work", &file, 0);
+        let mut text = String::new();
+        while said(&text, "completed").len() < answers {
+            text.push_str(&process.listen(1));
+        }
+        text.push_str(&process.kill());
+        Self {
+            database: std::fs::read(&file).unwrap(),
+            log: std::fs::read(dir.path().join("store.db-wal")).unwrap(),
+            lock: std::fs::read(dir.path().join("store.db.lock")).unwrap(),
+            acknowledged: said(&text, "completed"),
+        }
     }
+
+    /// Puts them in a directory, with this log.
+    fn lay_out(&self, log: &[u8]) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("store.db");
+        std::fs::write(&file, &self.database).unwrap();
+        std::fs::write(dir.path().join("store.db-wal"), log).unwrap();
+        std::fs::write(dir.path().join("store.db.lock"), &self.lock).unwrap();
+        (dir, file)
+    }
+
+    /// With this log the store either says that acknowledged answers are lost, or has them all.
+    /// True: it has them.
+    async fn is_whole_with(&self, log: &[u8]) -> bool {
+        let (_dir, file) = self.lay_out(log);
+        let store = match SqliteStore::open(&file).await {
+            Ok(store) => store,
+            Err(error) => {
+                assert_eq!(error.kind(), StoreErrorKind::Corrupt);
+                let source = std::error::Error::source(&error).unwrap();
+                let lost = source.downcast_ref::<LostCommits>().unwrap();
+                assert!(lost.found() < lost.acknowledged());
+                return false;
+            }
+        };
+        for key in &self.acknowledged {
+            let found = store.begin(request(*key, OrphanPolicy::Refuse)).await;
+            match found.unwrap() {
+                Begin::Completed { response, .. } => assert_eq!(response, answer(*key)),
+                other => panic!("{key} is lost, and nobody says so: {other:?}"),
+            }
+        }
+        store.close().await.unwrap();
+        true
+    }
+}
+
+/// Numbers that look random and are the same each time.
+fn dice() -> impl FnMut(usize) -> usize {
+    let mut state = 1_u64;
+    move |end| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        usize::try_from(state >> 33).unwrap() % end
+    }
+}
+
+#[tokio::test]
+async fn a_torn_end_of_the_log_is_mended_and_an_acknowledged_answer_is_missed() {
+    let remains = Remains::after(60);
+    let log = &remains.log;
+    assert!(remains.is_whole_with(log).await);
+    // What came after the last commit, and half a frame of it.
+    let torn = [log.as_slice(), &log[log.len() - 3000..]].concat();
+    assert!(remains.is_whole_with(&torn).await);
+
+    let (mut whole, mut missed, mut dice) = (0, 0, dice());
+    for round in 0..40 {
+        let cut = if round < 20 {
+            // Around the ends of frames.
+            dice(20) * 4120 + dice(3)
+        } else {
+            dice(log.len())
+        };
+        match remains
+            .is_whole_with(&log[..log.len().saturating_sub(cut)])
+            .await
+        {
+            true => whole += 1,
+            false => missed += 1,
+        }
+    }
+    println!("{whole} cuts without loss, {missed} with");
+    assert!(whole > 0 && missed > 15);
+}
+
+#[tokio::test]
+async fn a_flipped_bit_in_the_log_hides_no_acknowledged_answer() {
+    let remains = Remains::after(60);
+    let (mut whole, mut missed, mut dice) = (0, 0, dice());
+    for round in 0..96 {
+        let byte = if round < 32 {
+            round
+        } else {
+            dice(remains.log.len())
+        };
+        let mut log = remains.log.clone();
+        log[byte] ^= 1 << dice(8);
+        match remains.is_whole_with(&log).await {
+            true => whole += 1,
+            false => missed += 1,
+        }
+    }
+    println!("{whole} flips without loss, {missed} with");
+    assert!(missed > 60, "{missed}");
+}
+
+#[tokio::test]
+async fn a_log_that_is_gone_is_missed_until_its_loss_is_accepted() {
+    let remains = Remains::after(20);
+    assert!(!remains.is_whole_with(&[]).await);
+
+    let (dir, file) = remains.lay_out(&[]);
+    std::fs::remove_file(dir.path().join("store.db.lock")).unwrap();
+    SqliteStore::open(&file).await.unwrap();
+}
+
+#[tokio::test]
+async fn another_database_in_the_place_of_the_old_one_lacks_nothing() {
+    let remains = Remains::after(20);
+    let (dir, file) = remains.lay_out(&[]);
+    std::fs::remove_file(&file).unwrap();
+    std::fs::remove_file(dir.path().join("store.db-wal")).unwrap();
+    SqliteStore::open(&file).await.unwrap();
 }

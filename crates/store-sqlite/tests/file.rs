@@ -141,8 +141,11 @@ async fn a_damaged_claim_is_an_error_and_is_not_taken_for_absent() {
     let _claim = claim(&store, 0).await;
     store.close().await.unwrap();
     let raw = rusqlite::Connection::open(&file).unwrap();
-    raw.execute("UPDATE buttress_idempotency SET orphan = 1", [])
-        .unwrap();
+    raw.execute(
+        "UPDATE buttress_idempotency SET orphan = 1 WHERE length(key) = 33",
+        [],
+    )
+    .unwrap();
     drop(raw);
 
     let store = SqliteStore::builder(&file)
@@ -196,8 +199,11 @@ async fn a_row_of_a_newer_version_is_an_error_and_is_neither_absent_nor_purged()
         store.close().await.unwrap();
     }
     let raw = rusqlite::Connection::open(&file).unwrap();
-    raw.execute("UPDATE buttress_idempotency SET version = 2", [])
-        .unwrap();
+    raw.execute(
+        "UPDATE buttress_idempotency SET version = 2 WHERE length(key) = 33",
+        [],
+    )
+    .unwrap();
     raw.execute(
         "UPDATE buttress_idempotency SET due = 1 WHERE due IS NOT NULL",
         [],
@@ -261,7 +267,7 @@ async fn a_row_is_written_as_it_always_was() {
             .unwrap()
             .query_row(
                 "SELECT version, execution, lease_end, retention, orphan, hex(response), due, checksum
-                 FROM buttress_idempotency",
+                 FROM buttress_idempotency WHERE length(key) = 33",
                 [],
                 |row| {
                     Ok((
@@ -302,6 +308,27 @@ type Row = (
 /// SHA-256 over lengths and bytes as `row.rs` says, computed apart from it.
 const CLAIMED: i64 = -1_965_896_761_989_299_256;
 const COMPLETED: i64 = -8_375_338_274_396_671_248;
+
+#[tokio::test]
+async fn a_tally_of_a_newer_version_is_an_error_and_a_damaged_one_too() {
+    for (change, kind) in [
+        ("version = 2", StoreErrorKind::Unsupported),
+        ("execution = execution + 1", StoreErrorKind::Corrupt),
+        ("token = x'00'", StoreErrorKind::Corrupt),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("store.db");
+        filled(&file, 1).await;
+        let raw = rusqlite::Connection::open(&file).unwrap();
+        let update = format!("UPDATE buttress_idempotency SET {change} WHERE length(key) = 5");
+        assert_eq!(raw.execute(&update, []).unwrap(), 1);
+        drop(raw);
+        for check in [true, false] {
+            let open = SqliteStore::builder(&file).check_at_open(check).open();
+            assert_eq!(open.await.unwrap_err().kind(), kind, "{change}");
+        }
+    }
+}
 
 #[tokio::test]
 async fn answers_outlive_the_store_and_expire_by_the_wall_clock() {
