@@ -1,4 +1,5 @@
 use std::cmp::Reverse;
+use std::collections::hash_map::Entry;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,62 +49,53 @@ pub(crate) enum Gone {
 }
 
 impl Shard {
-    pub(crate) fn contains(&self, key: &RecordKey) -> bool {
-        self.slots.contains_key(key)
-    }
-
     pub(crate) fn record(&self, key: &RecordKey) -> Option<&Record> {
         self.slots.get(key)?.record.as_ref()
     }
 
-    /// Takes a step on a record that may be absent. The caller has taken room for it if it is.
-    pub(crate) fn upsert<T>(
-        &mut self,
-        key: RecordKey,
-        now: Duration,
-        room: &Room,
-        step: impl FnOnce(&mut Option<Record>) -> (T, bool),
-    ) -> T {
-        let slot = self.slots.entry(key).or_default();
-        let bytes = slot.bytes();
-        let (answer, changed) = step(&mut slot.record);
-        self.written(key, bytes, changed, now, room);
-        answer
-    }
-
-    /// Takes a step on a record that stands; on an absent one, a step that leaves it absent.
+    /// Takes a step on a record that stands; `None` when it is absent.
     pub(crate) fn update<T>(
         &mut self,
         key: RecordKey,
         now: Duration,
         room: &Room,
         step: impl FnOnce(&mut Option<Record>) -> (T, bool),
-    ) -> T {
-        if self.contains(&key) {
-            self.upsert(key, now, room, step)
-        } else {
-            step(&mut None).0
+    ) -> Option<T> {
+        let Entry::Occupied(mut entry) = self.slots.entry(key) else {
+            return None;
+        };
+        let slot = entry.get_mut();
+        let bytes = slot.bytes();
+        let (answer, changed) = step(&mut slot.record);
+        if !changed {
+            return Some(answer);
         }
+        // A completed record that is replaced has expired; its bytes go with it.
+        room.return_bytes(bytes);
+        if let Some(waiters) = slot.waiters.take() {
+            waiters.notify_waiters();
+        }
+        let place = slot.place(now);
+        if slot.record.is_none() {
+            entry.remove();
+            room.return_record();
+        }
+        if let Some((place, time)) = place {
+            self.push(place, time, key, now);
+        }
+        Some(answer)
     }
 
-    fn written(&mut self, key: RecordKey, bytes: usize, changed: bool, now: Duration, room: &Room) {
-        let Some(slot) = self.slots.get_mut(&key) else {
-            return;
+    /// Keeps a record that was absent. The caller has taken room for it.
+    pub(crate) fn insert(&mut self, key: RecordKey, record: Record, now: Duration) {
+        let slot = Slot {
+            record: Some(record),
+            waiters: None,
         };
-        if changed {
-            // A completed record that is replaced has expired; its bytes go with it.
-            room.return_bytes(bytes);
-            if let Some(waiters) = slot.waiters.take() {
-                waiters.notify_waiters();
-            }
-        }
-        match slot.place(now) {
-            Some((place, time)) if changed => self.push(place, time, key, now),
-            _ if slot.record.is_none() => {
-                self.slots.remove(&key);
-                room.return_record();
-            }
-            _ => {}
+        let place = slot.place(now);
+        self.slots.insert(key, slot);
+        if let Some((place, time)) = place {
+            self.push(place, time, key, now);
         }
     }
 
@@ -117,9 +109,11 @@ impl Shard {
     pub(crate) fn purge(&mut self, limit: usize, now: Duration, room: &Room) -> usize {
         let mut purged = 0;
         // Moves every claim whose lease has ended to its own schedule.
-        self.top(Place::Claimed, now);
+        if self.is_due(Place::Claimed, now) {
+            self.top(Place::Claimed, now);
+        }
         for place in [Place::Ended, Place::Completed] {
-            while purged < limit {
+            while purged < limit && self.is_due(place, now) {
                 match self.top(place, now) {
                     Some((time, key)) if time <= now => self.remove(&key, room),
                     _ => break,
@@ -169,6 +163,13 @@ impl Shard {
                 waiters.notify_waiters();
             }
         }
+    }
+
+    /// Whether the first entry of a schedule is due. One that is out of date is too early, never too
+    /// late, so that nothing is due if it is not.
+    fn is_due(&mut self, place: Place, now: Duration) -> bool {
+        let first = self.schedule(place).peek();
+        first.is_some_and(|Reverse((time, _))| *time <= now)
     }
 
     /// The first entry of a schedule, once it is right.
@@ -259,10 +260,10 @@ mod tests {
                 orphan: OrphanPolicy::ReExecute,
             };
             assert!(room.take_record());
-            let _begun = shard.upsert(request.key, now, &room, |slot| {
-                let Step { answer, changed } = Record::begin(slot, &request, now).unwrap();
-                (answer, changed)
-            });
+            let mut slot = None;
+            let begun = Record::begin(&mut slot, &request, now).unwrap();
+            assert!(begun.changed);
+            shard.insert(request.key, slot.unwrap(), now);
             let _settled = shard.update(request.key, now, &room, |slot| {
                 let Step { answer, changed } = Record::release(slot, &request.token, now);
                 (answer, changed)

@@ -84,19 +84,24 @@ impl Shared {
         loop {
             let now = self.now();
             let mut shard = self.shard(&request.key);
-            let known = shard.contains(&request.key);
-            if known || self.room.take_record() {
-                let begun =
-                    shard.upsert(request.key, now, &self.room, |slot| {
-                        match Record::begin(slot, request, now) {
-                            Ok(Step { answer, changed }) => (Ok(answer), changed),
-                            Err(error) => (Err(error), false),
-                        }
-                    });
-                if !known {
-                    // Expired records go little by little, so that nobody has to purge.
-                    shard.purge(2, now, &self.room);
+            let known = shard.update(request.key, now, &self.room, |slot| {
+                match Record::begin(slot, request, now) {
+                    Ok(Step { answer, changed }) => (Ok(answer), changed),
+                    Err(error) => (Err(error), false),
                 }
+            });
+            if let Some(begun) = known {
+                return begun;
+            }
+            if self.room.take_record() {
+                let mut slot = None;
+                let begun = Record::begin(&mut slot, request, now).map(|step| step.answer);
+                match slot {
+                    Some(record) => shard.insert(request.key, record, now),
+                    None => self.room.return_record(),
+                }
+                // Expired records go little by little, so that nobody has to purge.
+                shard.purge(2, now, &self.room);
                 return begun;
             }
             drop(shard);
@@ -137,13 +142,15 @@ impl Shared {
     fn step(
         &self,
         key: &RecordKey,
-        step: impl FnOnce(&mut Option<Record>, Duration) -> Step<Settled>,
+        step: impl Fn(&mut Option<Record>, Duration) -> Step<Settled>,
     ) -> Settled {
         let now = self.now();
-        self.shard(key).update(*key, now, &self.room, |slot| {
+        let known = self.shard(key).update(*key, now, &self.room, |slot| {
             let Step { answer, changed } = step(slot, now);
             (answer, changed)
-        })
+        });
+        // On an absent record a step changes nothing, and says so.
+        known.unwrap_or_else(|| step(&mut None, now).answer)
     }
 
     /// The answer with room for it taken; of one that would never fit, what does.
