@@ -9,14 +9,15 @@ use buttress_key::{DerivationSecret, Profile};
 use buttress_retry::RetryLayer;
 use buttress_timeout::TimeoutLayer;
 use bytes::Bytes;
-use examples::checkout::demo::{API_KEY, LAGS, LIMITS, Order, SCHEDULE, circuit, place_all};
+use examples::checkout::demo::{API_KEY, Buyers, LAGS, LIMITS, Order, SCHEDULE, circuit};
 use examples::checkout::provider::{self, Fault, Faults, Plan, Provider};
 use examples::checkout::report::{Report, Run};
 use examples::checkout::shop::answer::{self, Charged, Found};
 use examples::checkout::shop::breaker::Breaker;
 use examples::checkout::shop::reconcile::{self, Step};
 use examples::checkout::shop::stack::{self, Gates, Stack};
-use examples::checkout::shop::{self, Drain, Rules, Shop, Till, Turnstile};
+use examples::checkout::shop::store::Store;
+use examples::checkout::shop::{self, Account, Drain, Rules, Shop, Till, Turnstile};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tokio::net::TcpListener;
@@ -85,8 +86,12 @@ impl World {
             turnstile: Turnstile::new(profile.clone(), drain.clone()),
         };
         let stack = (self.stack)(&profile, &secret, &gates);
-        let till = Till::new(stack, &provider_url, API_KEY).unwrap();
-        let shop = Shop::new(self.settings, till, gates, drain, secret);
+        let account = Account {
+            url: provider_url,
+            api_key: API_KEY.to_owned(),
+        };
+        let till = Till::new(stack, &account).unwrap();
+        let shop = Shop::new(self.settings, till, gates, drain, Store::default(), secret).unwrap();
         let shop_listens = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let shop_url = format!("http://{}", shop_listens.local_addr().unwrap());
         let routes = shop::router(shop.clone());
@@ -97,14 +102,8 @@ impl World {
         }
         let started = Instant::now();
         let orders = (1..=self.orders).map(Order::number).collect();
-        let receipts = place_all(
-            &shop_url,
-            orders,
-            self.orders,
-            Duration::from_secs(30),
-            |_| (),
-        )
-        .await;
+        let buyers = Buyers::at(&shop_url, self.orders, Duration::from_secs(30), 0);
+        let (receipts, seen) = buyers.place_all(orders, |_| ()).await;
         // A charge that hangs is still made, whatever the shop thinks.
         sleep(hang).await;
         let run = Run {
@@ -116,24 +115,31 @@ impl World {
             outage: None,
             wall: started.elapsed(),
         };
-        Report::audit(&run, &receipts, &shop.status(), &provider.book())
+        Report::audit(
+            &run,
+            &receipts,
+            seen,
+            &shop.status().await.unwrap(),
+            &provider.book(),
+        )
     }
 }
 
 /// Once an order is unknown: the provider's clock moves on, and every key is a day older.
 async fn let_a_day_pass(shop: Shop, provider: Provider) {
-    while shop.status().unknown.is_empty() {
+    while shop.status().await.unwrap().unknown.is_empty() {
         sleep(Duration::from_millis(5)).await;
     }
     provider.advance(DAY);
-    for row in shop.orders().all() {
-        shop.orders().update(&row.order.id, |row| {
+    for row in shop.orders().all().await.unwrap() {
+        let aged = shop.orders().amend(&row.order.id, |row| {
             let mut older = OutboundKey::new(row.key.key().clone(), row.key.first_sent() - DAY);
             if let Some(fingerprint) = row.key.fingerprint() {
                 older = older.with_fingerprint(*fingerprint);
             }
             row.key = older;
         });
+        assert!(aged.await.unwrap().is_some());
     }
 }
 

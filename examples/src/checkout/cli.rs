@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use clap::{Args, Parser, Subcommand};
 
 use super::provider::Faults;
+use super::shop::store::Location;
 
 /// A shop that takes orders and charges a payment provider which misbehaves.
 ///
@@ -25,7 +26,8 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Runs the shop against a provider outside, as the environment says.
     ///
-    /// `LISTEN` (default 127.0.0.1:8080), `PROVIDER_URL`, `PROVIDER_KEY`, and `STORE` (default memory:).
+    /// `LISTEN` (default 127.0.0.1:8080), `PROVIDER_URL`, `PROVIDER_KEY`, and `STORE`
+    /// (memory:, the default, or sqlite:PATH).
     Serve,
     /// Runs the provider alone.
     Provider(ProviderArgs),
@@ -45,6 +47,9 @@ pub(super) struct DemoArgs {
     /// How badly the provider behaves.
     #[arg(long, value_enum, default_value_t = Faults::Severe)]
     pub(super) faults: Faults,
+    /// Where order rows and idempotency records are kept: memory: or sqlite:PATH.
+    #[arg(long, value_name = "STORE", default_value_t = Location::Memory)]
+    pub(super) store: Location,
     /// Take the provider down in the middle of the run, for so many seconds.
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "10", value_parser = clap::value_parser!(u64).range(1..=300))]
     pub(super) outage: Option<u64>,

@@ -5,12 +5,14 @@
 //! demo         `checkout`: provider, shop and buyers over real sockets, then an audit
 //!   report       what the audit found, as a table and as JSON
 //! serve        `checkout serve`: the same shop against a provider outside
+//!   host         a shop on a socket, until it is told to stop
 //! shop         the shop; its stack of layers is shop/stack.rs
 //! provider     `checkout provider`: a payment provider with Stripe's key semantics
 //! ```
 
 mod cli;
 pub mod demo;
+mod host;
 pub mod provider;
 pub mod report;
 mod serve;

@@ -1,6 +1,8 @@
 //! `checkout serve`: the shop against a provider outside, as the environment says.
 
 use std::env::{self, VarError};
+use std::error::Error;
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -8,14 +10,16 @@ use buttress_backoff::{Backoff, Jitter};
 use buttress_circuit_breaker::CircuitBreakerLayer;
 use buttress_classify::BoxError;
 use buttress_key::DerivationSecret;
+use buttress_store::StoreError;
 use http::Uri;
 use tokio::net::TcpListener;
 use tracing_subscriber::filter::LevelFilter;
 
+use super::host::host;
 use super::shop::reconcile::Lags;
-use super::shop::row::State;
 use super::shop::stack::Limits;
-use super::shop::{self, Drain, Shop, breaker};
+use super::shop::store::{Location, Store};
+use super::shop::{self, Account, Shop, breaker};
 
 /// For a provider across the Internet, whose own work may take seconds.
 const LIMITS: Limits = Limits {
@@ -48,8 +52,8 @@ fn circuit() -> breaker::Settings {
 /// What the environment asks for.
 struct Config {
     listen: SocketAddr,
-    provider: String,
-    api_key: String,
+    account: Account,
+    store: Location,
     level: LevelFilter,
 }
 
@@ -64,18 +68,21 @@ impl Config {
             Err(VarError::NotPresent) => Ok(default.to_owned()),
             _ => required(name),
         };
-        match or("STORE", "memory:")?.as_str() {
-            "memory:" => {}
-            other => return Err(format!("STORE={other}: only memory: is known").into()),
-        }
+        let store = or("STORE", "memory:")?;
+        let store = store
+            .parse()
+            .map_err(|error| format!("STORE={store}: {error}"))?;
         let listen = or("LISTEN", "127.0.0.1:8080")?;
         let level = or("RUST_LOG", "info")?;
         Ok(Self {
             listen: listen
                 .parse()
                 .map_err(|error| format!("LISTEN={listen}: {error}"))?,
-            provider: base_url(&required("PROVIDER_URL")?)?,
-            api_key: required("PROVIDER_KEY")?,
+            account: Account {
+                url: base_url(&required("PROVIDER_URL")?)?,
+                api_key: required("PROVIDER_KEY")?,
+            },
+            store,
             level: level.parse().unwrap_or(LevelFilter::INFO),
         })
     }
@@ -99,26 +106,29 @@ fn base_url(text: &str) -> Result<String, String> {
 pub(super) async fn run() -> Result<(), BoxError> {
     let config = Config::read(|name| env::var(name))?;
     log(config.level);
-    let shop = open(&config)?;
-    let drain = shop.drain();
+    let store = config.store.open().await;
+    let store = store.map_err(|error| Unopened(config.store.clone(), error))?;
+    let shop = open(&config, store)?;
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("LISTEN={}: {error}", config.listen))?;
-    println!("listening on http://{}", listener.local_addr()?);
+    host(&shop, listener).await
+}
 
-    let told = drain.clone();
-    let signal = async move {
-        stop_signal().await;
-        eprintln!("draining: no new attempts; a second signal ends it at once");
-        told.close();
-    };
-    let served = axum::serve(listener, shop::router(shop.clone())).with_graceful_shutdown(signal);
-    let result = tokio::select! {
-        result = async { served.await?; drain.drained().await; Ok(()) } => result,
-        () = insist(drain) => Err("ended before it had drained".into()),
-    };
-    farewell(&shop);
-    result
+/// The store could not be opened.
+#[derive(Debug)]
+struct Unopened(Location, StoreError);
+
+impl fmt::Display for Unopened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "STORE={}", self.0)
+    }
+}
+
+impl Error for Unopened {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.1)
+    }
 }
 
 /// Logs to standard error: the shop's own events, and the layers' at the level `debug`.
@@ -130,59 +140,12 @@ fn log(level: LevelFilter) {
         .init();
 }
 
-fn open(config: &Config) -> Result<Shop, BoxError> {
+fn open(config: &Config, store: Store) -> Result<Shop, BoxError> {
     let settings = shop::Settings::new(LAGS, SCHEDULE);
     // The one secret that every process of this shop has.
-    let secret = DerivationSecret::new(format!("checkout order keys of {}", config.api_key))?;
-    Shop::open(
-        settings,
-        &LIMITS,
-        circuit(),
-        &config.provider,
-        &config.api_key,
-        secret,
-    )
-}
-
-/// Says which orders are left, for whoever takes over.
-fn farewell(shop: &Shop) {
-    for row in shop.orders().all().iter().filter(|row| !row.is_final()) {
-        let state = if row.state == State::Unknown {
-            "unknown"
-        } else {
-            "not charged"
-        };
-        eprintln!(
-            "pending: {} {state} after {} attempts",
-            row.order.id, row.attempts
-        );
-    }
-}
-
-/// A second signal, after the first.
-async fn insist(drain: &Drain) {
-    drain.closed().await;
-    stop_signal().await;
-}
-
-#[cfg(unix)]
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        },
-        Err(_) => {
-            let _ = tokio::signal::ctrl_c().await;
-        }
-    }
-}
-
-#[cfg(not(unix))]
-async fn stop_signal() {
-    let _ = tokio::signal::ctrl_c().await;
+    let secret =
+        DerivationSecret::new(format!("checkout order keys of {}", config.account.api_key))?;
+    Shop::open(settings, &LIMITS, circuit(), &config.account, store, secret)
 }
 
 #[cfg(test)]
@@ -204,7 +167,7 @@ mod tests {
         let provider = ("PROVIDER_URL", "https://api.example.com/");
         let config = read(&[provider, ("PROVIDER_KEY", "sk")]).unwrap();
         assert_eq!(config.listen, "127.0.0.1:8080".parse().unwrap());
-        assert_eq!(config.provider, "https://api.example.com");
+        assert_eq!(config.account.url, "https://api.example.com");
         assert_eq!(read(&[provider]).err().unwrap(), "PROVIDER_KEY is not set");
         assert_eq!(
             read(&[("PROVIDER_KEY", "sk")]).err().unwrap(),
@@ -219,7 +182,7 @@ mod tests {
     #[test]
     fn what_cannot_be_used_is_named() {
         for (name, value) in [
-            ("STORE", "sqlite:orders.db"),
+            ("STORE", "orders.db"),
             ("LISTEN", "8080"),
             ("PROVIDER_URL", "api.example.com"),
             ("PROVIDER_URL", "ftp://api.example.com"),

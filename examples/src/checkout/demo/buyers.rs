@@ -1,23 +1,17 @@
-//! Buyers: they place orders over HTTP, and come back for what is pending until it is settled.
+//! All buyers: they place orders over HTTP, so many at a time, and come back until all is settled.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use buttress_classify::BoxError;
-use bytes::Bytes;
-use http::header::{CONTENT_TYPE, LOCATION};
-use http::{HeaderMap, Method, Request, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
-/// How often a buyer comes back for a pending order.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+use super::browser::{Browser, Page};
+use super::buyer::Buyer;
+use super::habit::Habit;
+use super::seen::{Diary, Seen};
 
 /// What a buyer orders.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -39,6 +33,25 @@ pub struct Receipt {
     pub latency: Duration,
 }
 
+/// Where the shop is: asked before each call, for it may have moved.
+#[derive(Clone)]
+pub struct Address(Arc<dyn Fn() -> String + Send + Sync>);
+
+/// How the buyers buy.
+#[derive(Clone, Debug)]
+pub struct Buyers {
+    /// Where.
+    pub shop: Address,
+    /// So many orders are being placed at a time.
+    pub concurrency: u32,
+    /// Nobody waits longer than this for an order.
+    pub patience: Duration,
+    /// What habits are drawn from.
+    pub seed: u64,
+    /// Each order takes one of these permits for good, if there are any.
+    pub admission: Option<Arc<Semaphore>>,
+}
+
 impl Order {
     /// The order of this number; no two neighbours cost the same.
     #[must_use]
@@ -50,104 +63,110 @@ impl Order {
     }
 }
 
-/// Places all orders at `shop`, `concurrency` at a time, and returns what each buyer was told, in no
-/// particular order. Nobody waits for an order longer than `patience`. `settled` sees each receipt.
-pub async fn place_all(
-    shop: &str,
-    orders: Vec<Order>,
-    concurrency: u32,
-    patience: Duration,
-    settled: impl Fn(&Receipt),
-) -> Vec<Receipt> {
-    let counters = Arc::new(Semaphore::new(
-        usize::try_from(concurrency).unwrap_or(usize::MAX),
-    ));
-    let browser = Browser::new();
-    let mut buyers = JoinSet::new();
-    for order in orders {
-        let (shop, browser, counters) = (shop.to_owned(), browser.clone(), Arc::clone(&counters));
-        buyers.spawn(async move {
-            let counter = counters.acquire_owned().await.ok();
-            let placed = Instant::now();
-            let bought = timeout(patience, buy(&browser, &shop, &order, counter)).await;
-            Receipt {
-                order,
-                payment_id: bought.ok().and_then(Result::ok).flatten(),
-                latency: placed.elapsed(),
-            }
-        });
+impl Address {
+    /// A shop that may move.
+    pub fn new(ask: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        Self(Arc::new(ask))
     }
-    let mut receipts = Vec::new();
-    while let Some(receipt) = buyers.join_next().await {
-        if let Ok(receipt) = receipt {
-            settled(&receipt);
-            receipts.push(receipt);
+
+    pub(super) fn ask(&self) -> String {
+        (self.0)()
+    }
+}
+
+impl Buyers {
+    /// Buyers at a shop that stays where it is.
+    #[must_use]
+    pub fn at(shop: &str, concurrency: u32, patience: Duration, seed: u64) -> Self {
+        let shop = shop.to_owned();
+        Self {
+            shop: Address::new(move || shop.clone()),
+            concurrency,
+            patience,
+            seed,
+            admission: None,
         }
     }
-    receipts
+
+    /// Places all orders, and returns what each buyer was told, in no particular order, and what all
+    /// of them saw. `settled` sees each receipt.
+    pub async fn place_all(
+        &self,
+        orders: Vec<Order>,
+        settled: impl Fn(&Receipt),
+    ) -> (Vec<Receipt>, Seen) {
+        let concurrency = usize::try_from(self.concurrency).unwrap_or(usize::MAX);
+        let counters = Arc::new(Semaphore::new(concurrency));
+        let (browser, diary) = (Browser::new(), Diary::default());
+        let mut shopping = JoinSet::new();
+        for order in orders {
+            let buyer = Buyer {
+                shop: self.shop.clone(),
+                browser: browser.clone(),
+                diary: diary.clone(),
+                habit: Habit::of(&order.id, self.seed),
+                key: format!("{}-{:016x}", order.id, self.seed),
+                order,
+            };
+            let (admission, patience) = (self.admission.clone(), self.patience);
+            let counters = Arc::clone(&counters);
+            shopping.spawn(async move {
+                if let Some(admission) = admission
+                    && let Ok(admitted) = admission.acquire().await
+                {
+                    admitted.forget();
+                }
+                let counter = counters.acquire_owned().await.ok();
+                buy(buyer, counter, patience).await
+            });
+        }
+        let (mut receipts, mut answers) = (Vec::new(), Vec::new());
+        while let Some(bought) = shopping.join_next().await {
+            if let Ok((receipt, answer)) = bought {
+                settled(&receipt);
+                receipts.push(receipt);
+                answers.extend(answer);
+            }
+        }
+        // Whatever was answered under a key is there as long as keys are remembered.
+        for (buyer, first) in answers {
+            let _ = timeout(self.patience, buyer.recall(&first)).await;
+        }
+        (receipts, diary.read())
+    }
 }
 
-/// Buys, and returns the payment; `None` when the shop says that there will be none.
+/// Buys; also the first answer, and whose it was, if it was given under a key.
 async fn buy(
-    browser: &Browser,
-    shop: &str,
-    order: &Order,
+    buyer: Buyer,
     counter: Option<OwnedSemaphorePermit>,
-) -> Result<Option<String>, BoxError> {
-    let body = json!({"order_id": order.id, "amount": order.amount, "currency": "usd"});
-    let (mut status, headers, mut answer) = browser.post(&format!("{shop}/orders"), &body).await?;
-    // Held until the shop has answered, not until the order is settled.
-    drop(counter);
-    let location = headers
-        .get(LOCATION)
-        .and_then(|location| location.to_str().ok());
-    let location = format!("{shop}{}", location.unwrap_or_default());
-    while status == StatusCode::ACCEPTED {
-        sleep(LOOK_AGAIN).await;
-        (status, answer) = browser.get(&location).await?;
+    patience: Duration,
+) -> (Receipt, Option<(Buyer, Page)>) {
+    let placed = Instant::now();
+    let mut receipt = Receipt {
+        order: buyer.order.clone(),
+        payment_id: None,
+        latency: Duration::ZERO,
+    };
+    let mut answered = None;
+    let bought = timeout(patience, async {
+        let first = buyer.place().await;
+        // Held until the shop has answered, not until the order is settled.
+        drop(counter);
+        answered = Some(first.clone());
+        receipt.payment_id = buyer.settle(first.clone()).await;
+        receipt.latency = placed.elapsed();
+        buyer.look_back(&first, receipt.payment_id.as_deref()).await;
+    });
+    if bought.await.is_err() && receipt.latency.is_zero() {
+        receipt.latency = placed.elapsed();
     }
-    Ok(answer["payment_id"].as_str().map(str::to_owned))
+    let answer = answered.filter(|_| buyer.habit.has_key());
+    (receipt, answer.map(|first| (buyer, first)))
 }
 
-/// A plain HTTP client for JSON, without any layer.
-#[derive(Clone, Debug)]
-pub(super) struct Browser(Client<HttpConnector, Full<Bytes>>);
-
-impl Browser {
-    pub(super) fn new() -> Self {
-        Self(
-            Client::builder(TokioExecutor::new())
-                .pool_timer(TokioTimer::new())
-                .build_http(),
-        )
-    }
-
-    pub(super) async fn get(&self, url: &str) -> Result<(StatusCode, Value), BoxError> {
-        let request = Request::get(url).body(Full::default())?;
-        self.send(request)
-            .await
-            .map(|(status, _, body)| (status, body))
-    }
-
-    pub(super) async fn post(
-        &self,
-        url: &str,
-        body: &Value,
-    ) -> Result<(StatusCode, HeaderMap, Value), BoxError> {
-        let request = Request::builder()
-            .method(Method::POST)
-            .uri(url)
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::from(body.to_string()))?;
-        self.send(request).await
-    }
-
-    async fn send(
-        &self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<(StatusCode, HeaderMap, Value), BoxError> {
-        let (head, body) = self.0.request(request).await?.into_parts();
-        let body = body.collect().await?.to_bytes();
-        Ok((head.status, head.headers, serde_json::from_slice(&body)?))
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Address").field(&self.ask()).finish()
     }
 }

@@ -11,7 +11,7 @@ use tokio::process::{self, ChildStdin, Command};
 use tokio::time::sleep;
 
 use super::API_KEY;
-use super::buyers::Browser;
+use super::browser::Browser;
 use crate::checkout::provider::{Book, Faults};
 
 /// How often it is asked whether it is back.
@@ -63,7 +63,7 @@ impl Child {
     /// Makes it unreachable from now on, for `length`, in whole seconds.
     pub(super) async fn take_down(&self, length: Duration) -> Result<(), BoxError> {
         let url = format!("{}/_audit/outage?length_s={}", self.url, length.as_secs());
-        Browser::new().post(&url, &Value::Null).await?;
+        Browser::new().post(&url, None, &Value::Null).await?;
         Ok(())
     }
 
@@ -76,9 +76,8 @@ impl Child {
 
     /// What it has seen and done.
     pub(super) async fn book(&self) -> Result<Book, BoxError> {
-        let (_, body) = Browser::new()
-            .get(&format!("{}/_audit/book", self.url))
-            .await?;
-        Book::from_json(&body).ok_or_else(|| "the provider's book is unreadable".into())
+        let url = format!("{}/_audit/book", self.url);
+        let page = Browser::new().get(&url).await?;
+        Book::from_json(&page.body).ok_or_else(|| "the provider's book is unreadable".into())
     }
 }

@@ -1,8 +1,22 @@
 //! The demonstration: a provider in a process of its own, a shop, buyers, and an audit at the end.
+//!
+//! ```text
+//! buyers       all of them, and what they were told
+//!   buyer        one of them, until his order is settled
+//!   habit        what he does that a shop wishes he did not
+//!   seen         what they saw
+//!   browser      a plain HTTP client
+//! child        the provider's process
+//! progress     what is shown meanwhile
+//! ```
 
+mod browser;
+mod buyer;
 mod buyers;
 mod child;
+mod habit;
 mod progress;
+mod seen;
 
 use std::net::Ipv4Addr;
 use std::num::NonZeroU32;
@@ -17,14 +31,16 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
-pub use self::buyers::{Order, Receipt, place_all};
+pub use self::buyers::{Address, Buyers, Order, Receipt};
 use self::child::Child;
 use self::progress::Progress;
+pub use self::seen::Seen;
 use super::cli::DemoArgs;
 use super::report::{Outage, Report, Run};
 use super::shop::reconcile::Lags;
 use super::shop::stack::Limits;
-use super::shop::{self, Shop, breaker};
+use super::shop::store::Store;
+use super::shop::{self, Account, Shop, breaker};
 
 /// The key that the provider gave to the shop.
 pub const API_KEY: &str = "sk_test_checkout";
@@ -76,14 +92,16 @@ pub(super) async fn run(args: &DemoArgs) -> Result<ExitCode, BoxError> {
     let seed = args.seed.unwrap_or_else(|| u64::from(fastrand::u32(..)));
     let child = Child::start(&std::env::current_exe()?, seed, args.faults).await?;
     let started = Instant::now();
-    let (shop, address) = open(child.url()).await?;
+    let store = args.store.open().await?;
+    let (shop, address) = open(child.url(), store).await?;
 
     let orders = (1..=args.orders).map(Order::number).collect();
     let progress = Progress::new(args.orders, &shop);
     let settled = watch::Sender::new(0);
     let length = args.outage.map(Duration::from_secs);
     let patience = PATIENCE + length.unwrap_or_default();
-    let buyers = place_all(&address, orders, args.concurrency, patience, |_| {
+    let buyers = Buyers::at(&address, args.concurrency, patience, seed);
+    let buying = buyers.place_all(orders, |_| {
         progress.step();
         settled.send_modify(|settled| *settled += 1);
     });
@@ -95,8 +113,8 @@ pub(super) async fn run(args: &DemoArgs) -> Result<ExitCode, BoxError> {
             None => Ok(None),
         }
     };
-    let ((receipts, wall), outage) =
-        tokio::join!(async { (buyers.await, started.elapsed()) }, outage);
+    let (((receipts, seen), wall), outage) =
+        tokio::join!(async { (buying.await, started.elapsed()) }, outage);
     progress.finish();
 
     let run = Run {
@@ -108,7 +126,13 @@ pub(super) async fn run(args: &DemoArgs) -> Result<ExitCode, BoxError> {
         wall,
         outage: outage?,
     };
-    let report = Report::audit(&run, &receipts, &shop.status(), &child.book().await?);
+    let report = Report::audit(
+        &run,
+        &receipts,
+        seen,
+        &shop.status().await?,
+        &child.book().await?,
+    );
     if args.json {
         println!("{}", report.to_json());
     } else {
@@ -135,13 +159,18 @@ async fn outage(
 }
 
 /// Opens the shop against the provider at `url`; also where it listens.
-async fn open(url: &str) -> Result<(Shop, String), BoxError> {
+async fn open(url: &str, store: Store) -> Result<(Shop, String), BoxError> {
     let settings = shop::Settings::new(LAGS, SCHEDULE);
     let secret = DerivationSecret::new("a secret of the demonstration")?;
-    let shop = Shop::open(settings, &LIMITS, circuit(), url, API_KEY, secret)?;
+    let account = Account {
+        url: url.to_owned(),
+        api_key: API_KEY.to_owned(),
+    };
+    let shop = Shop::open(settings, &LIMITS, circuit(), &account, store, secret)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = format!("http://{}", listener.local_addr()?);
     let routes = shop::router(shop.clone());
     tokio::spawn(async move { axum::serve(listener, routes).await });
+    tokio::spawn(shop.clone().tend());
     Ok((shop, address))
 }

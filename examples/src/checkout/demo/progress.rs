@@ -53,7 +53,7 @@ impl Progress {
             return;
         }
         self.shown.set(Instant::now());
-        let status = self.shop.status();
+        let status = self.shop.counted();
         let retries: u64 = status.retries.values().sum();
         let mut message = format!("{retries} retries, {} reconciled", status.reconciled);
         if let Some(state) = status.breaker.state.filter(|state| *state != State::Closed) {

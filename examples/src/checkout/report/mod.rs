@@ -1,6 +1,7 @@
 //! What an audit found: the buyers' receipts and the shop's status against the provider's ledger.
 
 mod breaker;
+mod pen;
 mod table;
 
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 pub use self::breaker::{Outage, Reaction};
-use super::demo::{Order, Receipt};
+use super::demo::{Order, Receipt, Seen};
 use super::provider::{Book, Charge, Faults};
 use super::shop::Status;
 
@@ -56,6 +57,8 @@ pub struct Report {
     pub duplicates: u64,
     /// Orders paid in the shop and not at the provider, or the other way round.
     pub lost: u64,
+    /// What the buyers did, and were answered.
+    pub seen: Seen,
     /// What the shop counted.
     pub status: Status,
     /// What went wrong at the provider, and how often.
@@ -67,7 +70,13 @@ pub struct Report {
 impl Report {
     /// Audits a run.
     #[must_use]
-    pub fn audit(run: &Run, receipts: &[Receipt], status: &Status, book: &Book) -> Self {
+    pub fn audit(
+        run: &Run,
+        receipts: &[Receipt],
+        seen: Seen,
+        status: &Status,
+        book: &Book,
+    ) -> Self {
         let is_for = |charge: &Charge, order: &Order| {
             charge.order_id == order.id
                 && charge.amount == order.amount
@@ -96,19 +105,22 @@ impl Report {
             charges,
             duplicates: charges - orders_charged,
             lost,
+            seen,
             status: status.clone(),
             faults: book.faults.clone(),
             latencies,
         }
     }
 
-    /// Whether every order was paid exactly once.
+    /// Whether every order was paid exactly once, and every answer was the right one.
     #[must_use]
     pub const fn is_exact(&self) -> bool {
         self.paid == self.orders
             && self.charges == self.orders
             && self.duplicates == 0
             && self.lost == 0
+            && self.seen.wrong == 0
+            && self.seen.forgotten == 0
     }
 
     /// Whether a run that is long and severe enough met every kind of fault often enough.
@@ -154,6 +166,7 @@ impl Report {
             "driven_again": status.driven_again,
             "begun_anew": status.begun_anew,
             "faults": self.faults,
+            "clients": self.seen.to_json(),
             "breaker": breaker::to_json(&status.breaker, self.run.outage, self.run.started),
             "latency_ms": {"p50": latency(50), "p90": latency(90), "p99": latency(99), "max": latency(100)},
             "concurrency": self.run.concurrency,
@@ -216,6 +229,7 @@ mod tests {
         Report::audit(
             &run(receipts.len(), Faults::Off),
             receipts,
+            Seen::default(),
             &Status::default(),
             &book,
         )
@@ -270,6 +284,19 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_is_wrong_or_forgotten_fails_the_run() {
+        let paid = audit(&[receipt(1, true)], vec![charge(&Order::number(1))]);
+        let exit_code = |change: fn(&mut Seen)| {
+            let mut report = paid.clone();
+            change(&mut report.seen);
+            report.exit_code()
+        };
+        assert_eq!(exit_code(|seen| seen.replays = 1), 0);
+        assert_eq!(exit_code(|seen| seen.wrong = 1), 1);
+        assert_eq!(exit_code(|seen| seen.forgotten = 1), 1);
+    }
+
+    #[test]
     fn a_severe_run_of_two_hundred_orders_must_meet_every_fault_three_times() {
         let book = |times| Book {
             charges: (1..=200)
@@ -281,7 +308,14 @@ mod tests {
         let receipts: Vec<_> = (1..=200).map(|number| receipt(number, true)).collect();
         let audit = |faults, receipts: &[Receipt], times| {
             let run = run(receipts.len(), faults);
-            Report::audit(&run, receipts, &Status::default(), &book(times)).is_covered()
+            Report::audit(
+                &run,
+                receipts,
+                Seen::default(),
+                &Status::default(),
+                &book(times),
+            )
+            .is_covered()
         };
         assert!(audit(Faults::Severe, &receipts, 3));
         assert!(!audit(Faults::Severe, &receipts, 2));

@@ -2,48 +2,17 @@
 
 use std::fmt::{self, Write};
 use std::io::IsTerminal;
-use std::time::Duration;
 
 use buttress_circuit_breaker::{State, Transition};
 
 use super::Report;
 use super::breaker::{Outage, Reaction, openings};
+use super::pen::{COLUMN, Ink, Pen, column, seconds, words};
+use crate::checkout::demo::Seen;
 use crate::checkout::shop::breaker::Standing;
-
-/// The width of a column of counts, and of the longest bar in it.
-const COLUMN: usize = 36;
-const BAR: usize = 10;
 
 /// So many of the circuit's changes at either end are shown.
 const SHOWN: usize = 6;
-
-#[derive(Clone, Copy)]
-enum Ink {
-    Bold,
-    Dim,
-    Good,
-    Bad,
-}
-
-/// Puts ink on text, where there is something to see it on.
-#[derive(Clone, Copy)]
-struct Pen(bool);
-
-impl Pen {
-    fn write(self, ink: Ink, text: impl fmt::Display) -> String {
-        let code = match ink {
-            Ink::Bold => "1",
-            Ink::Dim => "2",
-            Ink::Good => "32",
-            Ink::Bad => "1;31",
-        };
-        if self.0 {
-            format!("\x1b[{code}m{text}\x1b[0m")
-        } else {
-            text.to_string()
-        }
-    }
-}
 
 pub(super) fn render(report: &Report) -> String {
     let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -68,7 +37,6 @@ fn write(page: &mut String, report: &Report, pen: Pen) -> fmt::Result {
         seconds(run.wall),
     )?;
 
-    let none = |count: u64| pen.write(if count == 0 { Ink::Good } else { Ink::Bad }, count);
     let all = |count: u64| {
         pen.write(
             if count == report.orders {
@@ -92,8 +60,8 @@ fn write(page: &mut String, report: &Report, pen: Pen) -> fmt::Result {
         format!(
             "{} at the provider, {} duplicate, {} lost",
             all(report.charges),
-            none(report.duplicates),
-            none(report.lost)
+            pen.none(report.duplicates),
+            pen.none(report.lost)
         ),
     )?;
     line(
@@ -111,6 +79,8 @@ fn write(page: &mut String, report: &Report, pen: Pen) -> fmt::Result {
             status.begun_anew,
         ),
     )?;
+    line("buyers", buyers(&report.seen))?;
+    line("answers", answers(&report.seen, pen))?;
     line(
         "latency",
         format!(
@@ -142,6 +112,24 @@ fn write(page: &mut String, report: &Report, pen: Pen) -> fmt::Result {
     writeln!(page, "\n  {verdict}\n")
 }
 
+fn buyers(seen: &Seen) -> String {
+    format!(
+        "{} hung up and came back, {} raced, {} misused a key",
+        seen.hang_ups, seen.races, seen.misuses
+    )
+}
+
+fn answers(seen: &Seen, pen: Pen) -> String {
+    format!(
+        "{} replayed, {} in flight; {} kept, {} forgotten, {} wrong",
+        seen.replays,
+        seen.in_flight,
+        seen.recalled,
+        pen.none(seen.forgotten),
+        pen.none(seen.wrong)
+    )
+}
+
 fn summary(circuit: &Standing) -> String {
     let times = match openings(circuit) {
         0 => return "closed all the time".to_owned(),
@@ -154,10 +142,6 @@ fn summary(circuit: &Standing) -> String {
         circuit.refused,
         words(state)
     )
-}
-
-fn words(name: &str) -> String {
-    name.replace('_', " ")
 }
 
 /// What an outage was, and what the circuit made of it.
@@ -237,61 +221,4 @@ fn columns(page: &mut String, report: &Report, pen: Pen) -> fmt::Result {
         writeln!(page, "  {}", format!("{left}   {right}").trim_end())?;
     }
     Ok(())
-}
-
-/// A title over names, counts and bars, each line as wide as a column.
-fn column<'a>(
-    title: &str,
-    counts: impl IntoIterator<Item = (&'a String, &'a u64)>,
-    pen: Pen,
-) -> Vec<String> {
-    let mut counts: Vec<_> = counts.into_iter().collect();
-    counts.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), *name));
-    let most = counts.first().map_or(0, |(_, count)| **count);
-    let line = |(name, count): (&String, &u64)| {
-        let name = words(name);
-        let bar = pen.write(Ink::Dim, format_args!("{:<BAR$}", bar(*count, most)));
-        format!("{name:<20} {count:>4} {bar}")
-    };
-    let title = pen.write(Ink::Bold, format_args!("{title:<COLUMN$}"));
-    std::iter::once(title)
-        .chain(counts.into_iter().map(line))
-        .collect()
-}
-
-fn bar(count: u64, most: u64) -> String {
-    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    let eighths = (count * BAR as u64 * 8)
-        .checked_div(most)
-        .unwrap_or_default();
-    let (whole, part) = (eighths / 8, eighths % 8);
-    let index = |number| usize::try_from(number).unwrap_or_default();
-    "█".repeat(index(whole)) + EIGHTHS[index(part)]
-}
-
-fn seconds(duration: Duration) -> String {
-    match duration.as_secs_f64() {
-        short if short < 1.0 => format!("{:.0} ms", short * 1e3),
-        long => format!("{long:.1} s"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_longest_bar_fills_its_place_and_none_is_longer() {
-        assert_eq!(bar(40, 40), "██████████");
-        assert_eq!(bar(20, 40), "█████");
-        assert_eq!(bar(1, 80), "▏");
-        assert_eq!(bar(0, 40), "");
-        assert_eq!(bar(0, 0), "");
-    }
-
-    #[test]
-    fn times_are_read_at_a_glance() {
-        assert_eq!(seconds(Duration::from_millis(12)), "12 ms");
-        assert_eq!(seconds(Duration::from_millis(1_249)), "1.2 s");
-    }
 }

@@ -7,8 +7,9 @@ use buttress_idempotency::OutboundKey;
 use buttress_key::IdempotencyKey;
 use tokio::time::Instant;
 
+use super::drain::Running;
+use super::held::{Adrift, Held};
 use super::reconcile::Step;
-use super::row::{Row, State};
 use super::status::By;
 use super::{Inner, NewOrder, Shop, telemetry};
 
@@ -22,83 +23,145 @@ impl Shop {
             .with_fingerprint(till.fingerprint(order, keys))
     }
 
-    /// An order's life, from its row to its payment, or until the shop drains.
-    pub(super) async fn live(self, id: String) {
-        let shop = &*self.0;
-        let _running = shop.drain.begin();
-        let (mut round, mut wait) = (0, Duration::ZERO);
-        let Some(mut row) = self.charge(&id, false).await else {
-            return;
-        };
-        while !row.is_final() {
-            round += 1;
-            wait = shop.settings.schedule.delay(round, wait, &thread_random);
-            if !shop.drain.sleep(wait).await {
-                return;
+    /// Goes on with the orders of which nobody takes care, now and twice in the time of a lease, until
+    /// the shop drains: those that an earlier process of this shop left, or one that died.
+    pub async fn tend(self) {
+        let Inner {
+            drain, settings, ..
+        } = &*self.0;
+        loop {
+            let found = match self.0.orders.adrift().await {
+                Ok(adrift) => self.take_over(&adrift).await,
+                Err(error) => Err(error.into()),
+            };
+            if let Err(adrift) = found {
+                telemetry::adrift(None, &adrift);
             }
-            self.look_into(&row).await;
-            match shop.orders.get(&id) {
-                Some(next) => row = next,
-                None => return,
+            if drain.is_closed() || !drain.sleep(settings.lease / 2).await {
+                return;
             }
         }
     }
 
+    async fn take_over(&self, adrift: &[String]) -> Result<(), Adrift> {
+        for id in adrift {
+            let running = self.0.drain.begin();
+            if self.0.drain.is_closed() {
+                break;
+            }
+            if let Some(mut held) = self.0.orders.take(id).await? {
+                let lags = &self.0.settings.lags;
+                let row = held.update(|row| row.resume(Instant::now(), lags)).await?;
+                telemetry::resumes(row);
+                tokio::spawn(self.clone().live(held, running));
+            }
+        }
+        Ok(())
+    }
+
+    /// An order's life, from its row to its payment, or until the shop drains.
+    pub(super) async fn live(self, mut held: Held, _running: Running) {
+        if let Err(adrift) = self.drive(&mut held).await {
+            // Its hold ends, here or with its lease, and then somebody goes on with it.
+            telemetry::adrift(Some(held.row()), &adrift);
+        }
+        if let Err(error) = held.release().await {
+            telemetry::adrift(None, &error.into());
+        }
+    }
+
+    async fn drive(&self, held: &mut Held) -> Result<(), Adrift> {
+        let Inner {
+            settings, drain, ..
+        } = &*self.0;
+        let (mut round, mut wait) = (0, Duration::ZERO);
+        loop {
+            let row = held.row();
+            if row.is_final() {
+                return Ok(());
+            }
+            if row.operations == 0 && !row.doubt.sent {
+                self.charge(held, false).await?;
+            } else {
+                self.look_into(held).await?;
+            }
+            if held.row().is_final() {
+                return Ok(());
+            }
+            round += 1;
+            wait = settings.schedule.delay(round, wait, &thread_random);
+            if !held.during(drain.sleep(wait)).await? {
+                return Ok(());
+            }
+            held.reload().await?;
+        }
+    }
+
     /// Sends the charge under the row's key, perhaps `again`, and records what became of it.
-    async fn charge(&self, id: &str, again: bool) -> Option<Row> {
-        let shop = &*self.0;
-        let settings = &shop.settings;
-        let row = shop.orders.update(id, |row| row.state = State::Charging)?;
-        let (answer, attempts) = shop.till.charge(&row).await;
-        telemetry::answered(&row, &answer);
+    async fn charge(&self, held: &mut Held, again: bool) -> Result<(), Adrift> {
+        let Inner {
+            settings,
+            till,
+            tally,
+            ..
+        } = &*self.0;
+        held.update(|row| row.begin()).await?;
+        if held.row().is_final() {
+            return Ok(());
+        }
+        let (answer, attempts) = held.during(till.charge(held.row())).await?;
+        telemetry::answered(held.row(), &answer);
         let charged = (settings.rules.read)(&answer, &settings.profile);
         let now = Instant::now();
-        shop.orders.update(id, |row| {
-            row.attempts += attempts;
-            if again && attempts > 0 {
-                shop.tally.driven_again();
-            }
-            row.learn(charged, now, &settings.lags);
-            shop.tally.settled(row, By::Charge);
-            telemetry::stands(row);
-        })
+        let row = held
+            .update(|row| {
+                row.attempts += attempts;
+                row.learn(charged.clone(), now, &settings.lags);
+            })
+            .await?;
+        if again && attempts > 0 {
+            tally.driven_again();
+        }
+        tally.settled(row, By::Charge);
+        telemetry::stands(row);
+        Ok(())
     }
 
     /// Searches for the charge, and does what follows.
-    async fn look_into(&self, row: &Row) {
-        let shop = &*self.0;
-        let settings = &shop.settings;
-        let id = &row.order.id;
+    async fn look_into(&self, held: &mut Held) -> Result<(), Adrift> {
+        let Inner {
+            settings,
+            till,
+            tally,
+            ..
+        } = &*self.0;
+        let row = held.row();
         let step = if row.doubt.sent {
             let begun = Instant::now();
-            let found = shop.till.search(row).await;
+            let found = held.during(till.search(row)).await?;
             (settings.rules.next)(&row.doubt, &found, begun, &settings.lags)
         } else {
             // Nothing was ever executed under this key, so there is nothing to find.
             row.doubt.spent.map_or(Step::Again, |_| Step::Anew)
         };
         match step {
-            Step::Wait => {}
+            Step::Wait => Ok(()),
             Step::Paid(payments) => {
-                shop.orders.update(id, |row| {
-                    for payment in payments {
-                        row.paid(payment);
-                    }
-                    shop.tally.settled(row, By::Search);
-                    telemetry::stands(row);
-                });
+                let row = held
+                    .update(|row| payments.iter().cloned().for_each(|id| row.paid(id)))
+                    .await?;
+                tally.settled(row, By::Search);
+                telemetry::stands(row);
+                Ok(())
             }
-            Step::Again => {
-                self.charge(id, true).await;
-            }
+            Step::Again => self.charge(held, true).await,
             Step::Anew => {
-                shop.tally.begun_anew();
                 let key = self.key(&row.order, row.key.generation() + 1);
-                shop.orders.update(id, |row| {
-                    row.renew(key, Instant::now());
-                    telemetry::begins_anew(row);
-                });
-                self.charge(id, false).await;
+                let now = Instant::now();
+                let row = held.update(|row| row.renew(key.clone(), now)).await?;
+                tally.begun_anew();
+                telemetry::begins_anew(row);
+                self.charge(held, false).await
             }
         }
     }

@@ -2,10 +2,16 @@
 //!
 //! ```text
 //! routes       POST /orders, GET /orders/{id}, GET /status
+//!   door         the layer in front of POST /orders: one execution for each Idempotency-Key
 //!   input        what buyers send, read strictly
+//!   reply        what they are answered
+//!   slips        a local effect of the handler that nothing makes idempotent
 //!   status       what the shop counts
 //! life         an order's life, from its row to its payment
-//!   orders, row  what is known of each, written before anything is sent
+//!   row          what is known of it, written before anything is sent
+//!   held         the right to drive it, which one process has at a time
+//!   orders       all rows, as this process sees them
+//!   store        where they are kept: the trait, and its backends
 //!   till         the two calls to the provider
 //!   answer       what their answers mean
 //!   reconcile    what to do when nobody knows
@@ -18,40 +24,51 @@
 
 pub mod answer;
 pub mod breaker;
+mod door;
 mod drain;
+mod held;
 mod input;
 mod life;
 pub mod orders;
 pub mod reconcile;
+mod reply;
 mod routes;
 pub mod row;
+mod slips;
 pub mod stack;
 mod status;
+pub mod store;
 mod telemetry;
 mod till;
 mod turnstile;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use buttress_backoff::Backoff;
 use buttress_classify::BoxError;
+use buttress_idempotency::BuildError;
 use buttress_key::{DerivationSecret, Profile};
+use buttress_store::{IdempotencyStore, OrphanPolicy};
 use tokio::time::Instant;
 
 use self::answer::{Answer, Charged, Found};
 use self::breaker::Breaker;
+use self::door::Door;
 use self::orders::Orders;
 use self::reconcile::{Lags, Step};
 use self::row::Doubt;
 use self::stack::{Gates, Limits};
 use self::status::Tally;
+use self::store::Store;
 pub use self::{
     drain::Drain,
     input::NewOrder,
     routes::router,
+    slips::Slips,
     status::Status,
-    till::Till,
+    till::{Account, Till},
     turnstile::{Counted, CountedFuture, Draining, Turnstile},
 };
 
@@ -66,6 +83,13 @@ pub struct Settings {
     pub schedule: Backoff,
     /// How long a buyer is kept waiting for an answer before being told to come back.
     pub patience: Duration,
+    /// How long an order, or a request's key, is nobody's after its process died, where the store
+    /// cannot know that it died.
+    pub lease: Duration,
+    /// What becomes of a request with a key whose execution was lost.
+    pub orphans: OrphanPolicy,
+    /// Where packing slips are printed, if they are.
+    pub slips: Option<Slips>,
     /// The two decisions of the shop.
     pub rules: Rules,
 }
@@ -79,6 +103,10 @@ impl Settings {
             lags,
             schedule,
             patience: Duration::from_secs(15),
+            lease: Duration::from_secs(30),
+            // The order's row makes the handler safe to repeat.
+            orphans: OrphanPolicy::ReExecute,
+            slips: None,
             rules: Rules::default(),
         }
     }
@@ -103,13 +131,14 @@ impl Default for Rules {
 }
 
 /// The shop; clones share everything.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Shop(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     till: Till,
     orders: Orders,
+    records: Arc<dyn IdempotencyStore>,
+    door: Door,
     tally: Tally,
     gates: Gates,
     drain: Drain,
@@ -118,17 +147,17 @@ struct Inner {
 }
 
 impl Shop {
-    /// A shop in front of the provider at `url`, with the stack that it should have.
+    /// A shop in front of its provider, with the stack that it should have.
     ///
     /// # Errors
-    /// When `url` is none, `api_key` cannot stand in a header, the circuit's settings do not go
-    /// together, or TLS cannot be set up.
+    /// When the account's URL is none, its key cannot stand in a header, the circuit's settings do
+    /// not go together, or TLS cannot be set up.
     pub fn open(
         settings: Settings,
         limits: &Limits,
         circuit: breaker::Settings,
-        url: &str,
-        api_key: &str,
+        account: &Account,
+        store: Store,
         keys: DerivationSecret,
     ) -> Result<Self, BoxError> {
         let drain = Drain::default();
@@ -137,29 +166,36 @@ impl Shop {
             turnstile: Turnstile::new(settings.profile.clone(), drain.clone()),
         };
         let stack = stack::payments(&settings.profile, &keys, limits, &gates)?;
-        let till = Till::new(stack, url, api_key)?;
-        Ok(Self::new(settings, till, gates, drain, keys))
+        let till = Till::new(stack, account)?;
+        Ok(Self::new(settings, till, gates, drain, store, keys)?)
     }
 
-    /// A shop without orders. Keys are derived with `keys`: the same order has the same key in every
-    /// shop with the same secret, even after all rows are lost.
-    #[must_use]
+    /// A shop with the orders of this store. Keys are derived with `keys`: the same order has the same
+    /// key in every shop with the same secret, even after all rows are lost.
+    ///
+    /// # Errors
+    /// When the settings do not go together.
     pub fn new(
         settings: Settings,
         till: Till,
         gates: Gates,
         drain: Drain,
+        store: Store,
         keys: DerivationSecret,
-    ) -> Self {
-        Self(Arc::new(Inner {
+    ) -> Result<Self, BuildError> {
+        let orders = Orders::new(store.rows, settings.lease);
+        let door = door::door(&settings, &store.records, &orders, keys.clone())?;
+        Ok(Self(Arc::new(Inner {
             till,
-            orders: Orders::default(),
+            orders,
+            records: store.records,
+            door,
             tally: Tally::default(),
             gates,
             drain,
             keys,
             settings,
-        }))
+        })))
     }
 
     /// Its switch.
@@ -168,9 +204,30 @@ impl Shop {
         &self.0.drain
     }
 
-    /// The rows.
+    /// Waits until nothing that has begun is still running, and every answer is recorded. What
+    /// has not ended after `limit` is left: its key is given up with its lease.
+    pub async fn drained(&self, limit: Duration) {
+        self.0.door.executions().drain(limit).await;
+        self.0.drain.drained().await;
+    }
+
+    /// Idempotency records, of requests of every kind.
+    #[must_use]
+    pub fn records(&self) -> &Arc<dyn IdempotencyStore> {
+        &self.0.records
+    }
+
+    /// The order rows.
     #[must_use]
     pub fn orders(&self) -> &Orders {
         &self.0.orders
+    }
+}
+
+impl fmt::Debug for Shop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shop")
+            .field("settings", &self.0.settings)
+            .finish_non_exhaustive()
     }
 }

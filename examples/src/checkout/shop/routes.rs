@@ -1,4 +1,4 @@
-//! The shop's HTTP interface. Whatever goes wrong is answered with an RFC 9457 problem.
+//! The shop's HTTP interface.
 
 use axum::Router;
 use axum::body::Body;
@@ -6,23 +6,25 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State as Shared};
 use axum::response::Response;
 use axum::routing::{get, post};
+use buttress_idempotency::Execution;
 use buttress_problem::Problem;
-use http::header::{CONTENT_TYPE, LOCATION};
-use http::{HeaderMap, HeaderValue, StatusCode};
-use serde_json::{Value, json};
+use buttress_store::{StoreError, StoreErrorKind};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
-use super::Shop;
 use super::input::NewOrder;
-use super::orders::Placed;
-use super::row::{Row, State};
+use super::reply::{self, Reply};
+use super::row::Row;
+use super::{Shop, telemetry};
 
 const LARGEST_BODY: usize = 16 * 1024;
 
 /// The shop's routes.
 pub fn router(shop: Shop) -> Router {
     Router::new()
-        .route("/orders", post(place))
+        .route("/orders", post(place).route_layer(shop.0.door.clone()))
         .route("/orders/{id}", get(show))
         .route("/status", get(status))
         .fallback(async || problem(StatusCode::NOT_FOUND, "no such page"))
@@ -33,40 +35,50 @@ pub fn router(shop: Shop) -> Router {
 }
 
 async fn place(Shared(shop): Shared<Shop>, request: Request) -> Response {
-    let order = match read(request).await {
-        Ok(order) => order,
-        Err(problem) => return problem.into_response(),
-    };
-    if shop.0.drain.is_closed() {
-        return problem(StatusCode::SERVICE_UNAVAILABLE, "the shop is closing");
-    }
-    let (row, first) = match shop.place(&order) {
-        Placed::New => (shop.wait(&order.id).await, true),
-        Placed::Same => (shop.wait(&order.id).await, false),
-        Placed::Other => {
-            let problem = Problem::new(StatusCode::CONFLICT)
-                .title("This order was placed for something else")
-                .detail("an order keeps its amount and its currency")
-                .with("order_id", order.id);
-            return problem.into_response();
+    // Only of a request with a key: above 1 an earlier execution of it was lost half-way.
+    let execution = request
+        .extensions()
+        .get::<Execution>()
+        .map(Execution::number);
+    let reply = match read(request).await {
+        Ok(_) if shop.0.drain.is_closed() => {
+            reply::problem(StatusCode::SERVICE_UNAVAILABLE, "the shop is closing")
         }
+        Ok(order) => match shop
+            .take(order, execution.is_some_and(|number| number > 1))
+            .await
+        {
+            Ok(reply) => reply,
+            Err(error) => reply::unavailable(&error),
+        },
+        Err(problem) => problem.into_response(),
     };
-    let created = if first {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
-    };
-    answer(row, created)
+    reply.map(Body::from)
 }
 
 async fn show(Shared(shop): Shared<Shop>, id: Result<Path<String>, PathRejection>) -> Response {
     // What is no text names no order.
-    let row = id.ok().and_then(|Path(id)| shop.orders().get(&id));
-    answer(row, StatusCode::OK)
+    let row = match &id {
+        Ok(Path(id)) => shop.orders().get(id).await,
+        Err(_) => Ok(None),
+    };
+    let reply = match row {
+        Ok(row) => reply::order(row.as_ref(), StatusCode::OK),
+        Err(error) => reply::unavailable(&error),
+    };
+    reply.map(Body::from)
 }
 
 async fn status(Shared(shop): Shared<Shop>) -> Response {
-    json_response(StatusCode::OK, &shop.status().to_json())
+    let reply = match shop.status().await {
+        Ok(status) => reply::json(StatusCode::OK, &status.to_json()),
+        Err(error) => reply::unavailable(&error),
+    };
+    reply.map(Body::from)
+}
+
+fn problem(status: StatusCode, detail: &'static str) -> Response {
+    reply::problem(status, detail).map(Body::from)
 }
 
 async fn read(request: Request) -> Result<NewOrder, Box<Problem>> {
@@ -98,62 +110,77 @@ fn is_json(headers: &HeaderMap) -> bool {
         .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
+/// What became of an order that was placed.
+enum Placed {
+    /// Its row is new.
+    New,
+    /// It is known, and was placed for something else.
+    Other,
+    /// It is known.
+    Same,
+}
+
 impl Shop {
-    /// Writes the order's row, and starts its life if it is new.
-    fn place(&self, order: &NewOrder) -> Placed {
-        let row = || Row::new(order.clone(), self.key(order, 1), Instant::now());
-        let placed = self.0.orders.place(order, row);
-        if matches!(placed, Placed::New) {
-            // In a task of its own: a buyer who hangs up does not stop a charge.
-            tokio::spawn(self.clone().live(order.id.clone()));
+    /// Takes an order; `again` if an earlier execution of the same request may have taken it.
+    async fn take(&self, order: NewOrder, again: bool) -> Result<Reply, StoreError> {
+        let id = order.id.clone();
+        let created = match self.place(order).await? {
+            Placed::Other => return Ok(reply::placed_otherwise(id)),
+            Placed::Same if !again => StatusCode::OK,
+            Placed::New | Placed::Same => {
+                self.print_slip(&id);
+                StatusCode::CREATED
+            }
+        };
+        let row = self.wait(&id).await?;
+        Ok(reply::order(row.as_ref(), created))
+    }
+
+    /// Prints the order's packing slip. One that cannot be printed keeps no order from being charged.
+    fn print_slip(&self, id: &str) {
+        let slips = self.0.settings.slips.as_ref();
+        if let Some(Err(error)) = slips.map(|slips| slips.print(id)) {
+            telemetry::unprinted(id, &error);
         }
-        placed
+    }
+
+    /// Writes the order's row, and starts its life if it is new.
+    ///
+    /// In a task of its own: a buyer who hangs up stops neither.
+    async fn place(&self, order: NewOrder) -> Result<Placed, StoreError> {
+        let (tell, told) = oneshot::channel();
+        let (shop, running) = (self.clone(), self.0.drain.begin());
+        tokio::spawn(async move {
+            let row = Row::new(order.clone(), shop.key(&order, 1), Instant::now());
+            let inserted = shop.0.orders.insert(&row).await;
+            // The buyer may be gone.
+            let _ = match inserted {
+                Ok(Some(held)) => {
+                    let _ = tell.send(Ok(Placed::New));
+                    return shop.live(held, running).await;
+                }
+                Ok(None) => tell.send(shop.compare(&order).await),
+                Err(error) => tell.send(Err(error)),
+            };
+        });
+        let unheard = StoreError::new(StoreErrorKind::Indeterminate, "waiting for an order's row");
+        told.await.unwrap_or(Err(unheard))
+    }
+
+    /// What an order that has a row was placed for.
+    async fn compare(&self, order: &NewOrder) -> Result<Placed, StoreError> {
+        let row = self.orders().get(&order.id).await?;
+        Ok(match row {
+            Some(row) if row.order == *order => Placed::Same,
+            _ => Placed::Other,
+        })
     }
 
     /// The order's row once its charge has been tried, or as it stands when patience ends.
-    async fn wait(&self, id: &str) -> Option<Row> {
+    async fn wait(&self, id: &str) -> Result<Option<Row>, StoreError> {
         match timeout(self.0.settings.patience, self.orders().tried(id)).await {
             Ok(row) => row,
-            Err(_) => self.orders().get(id),
+            Err(_) => self.orders().get(id).await,
         }
     }
-}
-
-fn answer(row: Option<Row>, paid: StatusCode) -> Response {
-    let Some(row) = row else {
-        return problem(StatusCode::NOT_FOUND, "no such order");
-    };
-    let id = &row.order.id;
-    match &row.state {
-        State::Paid => json_response(
-            paid,
-            &json!({"order_id": id, "payment_id": row.payments.first(), "attempts": row.attempts}),
-        ),
-        State::Declined { reason } => Problem::new(StatusCode::PAYMENT_REQUIRED)
-            .title("The provider refused the charge")
-            .detail(reason.clone())
-            .with("order_id", id.clone())
-            .into_response(),
-        State::Created | State::Charging | State::Unknown => {
-            let pending = json!({"order_id": id, "state": "pending", "attempts": row.attempts});
-            let mut response = json_response(StatusCode::ACCEPTED, &pending);
-            // An order's id has no character that a URL would have to escape.
-            if let Ok(location) = HeaderValue::try_from(format!("/orders/{id}")) {
-                response.headers_mut().insert(LOCATION, location);
-            }
-            response
-        }
-    }
-}
-
-fn problem(status: StatusCode, detail: &'static str) -> Response {
-    Problem::new(status).detail(detail).into_response()
-}
-
-fn json_response(status: StatusCode, body: &Value) -> Response {
-    let mut response = Response::new(Body::from(body.to_string()));
-    *response.status_mut() = status;
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(CONTENT_TYPE, json);
-    response
 }

@@ -88,11 +88,34 @@ impl Row {
         }
     }
 
+    /// Its charge is about to be sent.
+    pub(super) fn begin(&mut self) {
+        if !self.is_final() {
+            self.state = State::Charging;
+        }
+    }
+
     /// Begins anew under `key`; only for an order that is certainly not charged.
     pub(super) fn renew(&mut self, key: OutboundKey, now: Instant) {
+        if self.is_final() {
+            return;
+        }
         self.key = key;
         self.doubt = Doubt::none(now);
         self.state = State::Created;
+    }
+
+    /// For whoever takes the order over: what was under way may have been sent, and no time is known
+    /// that another process measured, so it is measured from `now` on.
+    pub fn resume(&mut self, now: Instant, lags: &Lags) {
+        if self.state == State::Charging {
+            self.doubt.sent = true;
+            self.in_doubt();
+        }
+        self.doubt.quiet = match self.doubt.spent {
+            Some(Spent::StoredFailure) => now,
+            Some(Spent::Expired) | None => now + lags.execution,
+        };
     }
 
     /// Records what became of an operation that ended `now`.
@@ -253,6 +276,32 @@ mod tests {
         row.renew(key().with_generation(2), now);
         assert_eq!((row.doubt, row.state), (Doubt::none(now), State::Created));
         assert_eq!((row.key.generation(), row.was_unknown), (2, true));
+    }
+
+    #[test]
+    fn a_charge_that_was_under_way_in_another_process_may_have_been_executed() {
+        let now = Instant::now();
+        let mut charging = row(now);
+        charging.state = State::Charging;
+        charging.resume(now, &LAGS);
+        assert_eq!(charging.state, State::Unknown);
+        assert_eq!((charging.doubt.sent, charging.was_unknown), (true, true));
+        assert_eq!(charging.doubt.quiet, now + LAGS.execution);
+
+        let mut created = row(now);
+        created.resume(now, &LAGS);
+        assert_eq!((created.doubt.sent, created.state), (false, State::Created));
+    }
+
+    #[test]
+    fn an_absence_is_proven_anew_by_whoever_takes_the_order_over() {
+        let (mut row, earlier) = after([STORED]);
+        let now = earlier + Duration::from_secs(60);
+        row.resume(now, &LAGS);
+        assert_eq!(
+            (row.doubt.spent, row.doubt.quiet),
+            (Some(Spent::StoredFailure), now)
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use buttress_store::StoreError;
 use serde_json::{Value, json};
 
 use super::Shop;
@@ -78,14 +79,14 @@ pub struct Status {
 }
 
 impl Shop {
-    /// Where the shop stands now.
+    /// What this process has counted so far; nothing of the rows.
     #[must_use]
-    pub fn status(&self) -> Status {
+    pub fn counted(&self) -> Status {
         let tally = &self.0.tally;
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let gates = &self.0.gates;
         let resends = gates.turnstile.resends();
-        let mut status = Status {
+        Status {
             attempts: gates.turnstile.attempts(),
             retries: resends
                 .into_iter()
@@ -97,8 +98,16 @@ impl Shop {
             begun_anew: count(&tally.begun_anew),
             breaker: gates.breaker.standing(),
             ..Status::default()
-        };
-        for row in self.orders().all() {
+        }
+    }
+
+    /// Where the shop stands now: what this process has counted, and every row.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn status(&self) -> Result<Status, StoreError> {
+        let mut status = self.counted();
+        for row in self.orders().all().await? {
             status.orders += 1;
             status.paid_twice += u64::from(row.payments.len() > 1);
             match row.state {
@@ -111,7 +120,7 @@ impl Shop {
                 }
             }
         }
-        status
+        Ok(status)
     }
 }
 

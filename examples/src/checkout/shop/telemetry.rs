@@ -1,8 +1,12 @@
 //! Every event that the shop emits; no other file names a field.
 
+use std::io;
+
 use buttress_classify::chain;
+use buttress_store::StoreError;
 
 use super::answer::Answer;
+use super::held::Adrift;
 use super::row::{Row, State};
 
 /// What a charge was answered with, unless it worked.
@@ -58,4 +62,34 @@ pub(super) fn begins_anew(row: &Row) {
         idempotency.generation = row.key.generation(),
         "order begins anew under another key",
     );
+}
+
+/// An order of an earlier process is taken over.
+pub(super) fn resumes(row: &Row) {
+    tracing::info!(
+        order.id = row.order.id,
+        idempotency.generation = row.key.generation(),
+        "order taken over",
+    );
+}
+
+/// An order is left, or those that are left cannot be found.
+pub(super) fn adrift(row: Option<&Row>, adrift: &Adrift) {
+    let causes: Vec<_> = chain(adrift).map(ToString::to_string).collect();
+    tracing::warn!(
+        order.id = row.map(|row| &*row.order.id),
+        error = causes.join(": "),
+        "order left for whoever comes next",
+    );
+}
+
+/// The store did not answer somebody who asked.
+pub(super) fn store_failed(error: &StoreError) {
+    let causes: Vec<_> = chain(error).map(ToString::to_string).collect();
+    tracing::error!(error = causes.join(": "), "store failed");
+}
+
+/// A packing slip was not printed.
+pub(super) fn unprinted(order_id: &str, error: &io::Error) {
+    tracing::error!(order.id = order_id, %error, "packing slip not printed");
 }

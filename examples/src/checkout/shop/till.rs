@@ -1,5 +1,7 @@
 //! The two calls that the shop makes to its provider.
 
+use std::fmt;
+
 use buttress_classify::BoxError;
 use buttress_key::{DerivationSecret, Fingerprint};
 use bytes::Bytes;
@@ -15,6 +17,15 @@ use super::row::Row;
 use super::stack::Stack;
 use super::turnstile::Ticket;
 
+/// The shop's account at its provider.
+#[derive(Clone)]
+pub struct Account {
+    /// The provider's URL, without a slash at its end.
+    pub url: String,
+    /// The key that the provider gave to the shop.
+    pub api_key: String,
+}
+
 /// The provider, as the shop calls it: all through one stack.
 #[derive(Clone, Debug)]
 pub struct Till {
@@ -24,16 +35,16 @@ pub struct Till {
 }
 
 impl Till {
-    /// Calls `provider`, a URL without a slash at its end, as the owner of `api_key`.
+    /// Calls the provider as the owner of this account.
     ///
     /// # Errors
-    /// When the URL is none, or the API key cannot stand in a header.
-    pub fn new(stack: Stack, provider: &str, api_key: &str) -> Result<Self, BoxError> {
-        let mut authorization = HeaderValue::try_from(format!("Bearer {api_key}"))?;
+    /// When its URL is none, or its key cannot stand in a header.
+    pub fn new(stack: Stack, account: &Account) -> Result<Self, BoxError> {
+        let mut authorization = HeaderValue::try_from(format!("Bearer {}", account.api_key))?;
         authorization.set_sensitive(true);
         Ok(Self {
             stack,
-            charges: format!("{provider}/v1/payment_intents").parse()?,
+            charges: format!("{}/v1/payment_intents", account.url).parse()?,
             authorization,
         })
     }
@@ -70,6 +81,14 @@ impl Till {
             .header(AUTHORIZATION, self.authorization.clone())
             .body(Full::new(body))?;
         self.stack.clone().oneshot(request).await
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
     }
 }
 

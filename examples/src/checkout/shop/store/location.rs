@@ -1,0 +1,104 @@
+//! Where a store is, as people write it.
+
+use std::error::Error;
+use std::fmt;
+#[cfg(feature = "sqlite")]
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use buttress_store::StoreError;
+
+use super::Store;
+
+/// A place for order rows and idempotency records.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Location {
+    /// `memory:`, which ends with the process.
+    Memory,
+    /// `sqlite:PATH`, a file that one process has open at a time.
+    #[cfg(feature = "sqlite")]
+    Sqlite(PathBuf),
+}
+
+/// How those are written that this build has.
+const KNOWN: &str = if cfg!(feature = "sqlite") {
+    "memory: or sqlite:PATH"
+} else {
+    "memory: (sqlite:PATH needs the feature sqlite)"
+};
+
+/// A text that names no place that this build knows.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct NoLocation;
+
+impl fmt::Display for NoLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a store is {KNOWN}")
+    }
+}
+
+impl Error for NoLocation {}
+
+impl FromStr for Location {
+    type Err = NoLocation;
+
+    fn from_str(text: &str) -> Result<Self, NoLocation> {
+        match text.split_once(':') {
+            Some(("memory", "")) => Ok(Self::Memory),
+            #[cfg(feature = "sqlite")]
+            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
+            _ => Err(NoLocation),
+        }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str("memory:"),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+        }
+    }
+}
+
+impl Location {
+    /// Opens it, and creates it if it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be reached, is damaged, or belongs to another process.
+    pub async fn open(&self) -> Result<Store, StoreError> {
+        match self {
+            Self::Memory => Ok(Store::default()),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(path) => super::sqlite::open(path).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_is_written_as_it_is_read() {
+        for text in ["memory:", "sqlite:orders.db", "sqlite:/var/lib/a b.db"] {
+            assert_eq!(text.parse::<Location>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn everything_else_is_none() {
+        for text in [
+            "",
+            "memory",
+            "memory:x",
+            "sqlite:",
+            "orders.db",
+            "redis://h",
+            "SQLITE:x",
+        ] {
+            assert_eq!(text.parse::<Location>(), Err(NoLocation), "{text}");
+        }
+    }
+}

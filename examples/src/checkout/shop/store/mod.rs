@@ -1,0 +1,72 @@
+//! The one place where order rows and idempotency records are kept.
+//!
+//! ```text
+//! location     `memory:`, `sqlite:PATH`: where that is, as people write it
+//! rows         the law of order rows, for backends: compare-and-set, and holds
+//!   record       a row as text, the same in every backend
+//!   holds        holds in the memory of the one process that has the rows
+//!   memory, sqlite
+//! ```
+//!
+//! # How a backend is added
+//!
+//! 1. A feature of this package that brings the [`IdempotencyStore`] of the backend's own crate.
+//! 2. A file here that implements [`RowStore`], whose documentation is the law. What is stored of a
+//!    row is one text, [`record::encode`]; the rest of a backend's columns are the order's id, a
+//!    revision, whether the order is [final](super::row::Row::is_final), and, where several
+//!    processes share the rows, who holds it and until when *by the backend's clock*.
+//! 3. A variant of [`Location`] behind the feature: how it is written, and how it is opened.
+//! 4. `store/tests.rs` runs the law against every backend: one line there.
+//!
+//! Nothing else knows which backend it is.
+
+mod holds;
+mod location;
+mod memory;
+pub mod record;
+mod rows;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+
+use buttress_store::IdempotencyStore;
+use buttress_store_memory::MemoryStore;
+
+#[cfg(feature = "sqlite")]
+pub use self::sqlite::SqliteRows;
+pub use self::{
+    location::{Location, NoLocation},
+    memory::MemoryRows,
+    rows::{Hold, RowStore, Stored},
+};
+
+/// Order rows, and the idempotency records of the requests that placed them.
+#[derive(Clone)]
+pub struct Store {
+    /// The rows.
+    pub rows: Arc<dyn RowStore>,
+    /// The records.
+    pub records: Arc<dyn IdempotencyStore>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("rows", &self.rows)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for Store {
+    /// In memory: it ends with the process.
+    fn default() -> Self {
+        Self {
+            rows: Arc::new(MemoryRows::default()),
+            records: Arc::new(MemoryStore::default()),
+        }
+    }
+}
