@@ -420,6 +420,30 @@ async fn twilio_is_told_apart_by_what_is_signed() {
 }
 
 #[tokio::test]
+async fn what_twilio_did_not_sign_never_says_what_the_body_is() {
+    use base64::Engine as _;
+    // An empty form, delivered to a URL that is configured query and all: a proxy may rewrite it.
+    let url = || PublicUrl::exact("https://shop.example.com/sms?a=1").unwrap();
+    let mut mac = Hmac::<sha1::Sha1>::new_from_slice(b"secret").unwrap();
+    mac.update(b"https://shop.example.com/sms?a=1");
+    let signature = base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes());
+    let deliver = async |uri: &str, body: &str| {
+        let request = Request::post(uri).header("x-twilio-signature", &signature);
+        let request = request.body(Full::<Bytes>::from(body.to_owned())).unwrap();
+        send(&layer(twilio(url(), "secret").unwrap()), request).await
+    };
+    assert_eq!(deliver("/sms?a=1", "").await.status, 204);
+    // Whoever has seen it writes a body of their own, and its hash where nothing is signed.
+    let hash = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+    assert_eq!(
+        deliver(&format!("/sms?bodySHA256={hash}"), "{}")
+            .await
+            .status,
+        401
+    );
+}
+
+#[tokio::test]
 async fn a_header_never_chooses_twilios_algorithm() {
     use base64::Engine as _;
     let mut mac = Hmac::<sha2::Sha256>::new_from_slice(b"secret").unwrap();
@@ -470,8 +494,27 @@ fn no_scheme_is_made_of_an_empty_secret() {
     assert!(standard_webhooks("").is_err());
     assert!(stripe(["new", ""]).is_err());
     assert!(svix("").is_err());
+    assert!(shopify_events("").is_err());
+    assert!(telegram("").is_err());
     assert!(twilio(url(), "").is_err());
+    assert!(twilio_shared_key(url(), "").is_err());
     assert!(typeform("").is_err());
     assert!(workos("").is_err());
     assert!(zoom("").is_err());
+    assert!(buttress_webhook::MessageKey::hmac_sha256("").is_err());
+    // None at all is as bad as an empty one.
+    assert!(stripe([""; 0]).is_err());
+}
+
+#[cfg(all(feature = "ed25519", feature = "p256", feature = "rsa"))]
+#[test]
+fn no_scheme_is_made_of_an_empty_key() {
+    use buttress_webhook::{StaticKeys, discord, paypal, sendgrid, standard_webhooks_v1a};
+
+    assert!(discord("").is_err());
+    assert!(sendgrid("").is_err());
+    assert!(standard_webhooks_v1a("").is_err());
+    assert!(standard_webhooks_v1a("whpk_").is_err());
+    assert!(paypal("", StaticKeys::new()).is_err());
+    assert!(buttress_webhook::MessageKey::ed25519(b"").is_err());
 }

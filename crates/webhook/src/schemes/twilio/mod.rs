@@ -1,5 +1,5 @@
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+mod text;
+
 use std::fmt;
 use std::future::{Ready, ready};
 
@@ -8,10 +8,10 @@ use http::HeaderName;
 use http::request::Parts;
 use sha2::{Digest, Sha256};
 
+use self::text::{body_hash, sorted, spellings};
 use super::header;
 use crate::encoding::{LOWER_CASE, Tag, encode, hex};
-use crate::form::urlencoded;
-use crate::head::{optional, query, single};
+use crate::head::{optional, single};
 use crate::mac::{Algorithm, Keys, equal};
 use crate::scheme::IdKind;
 use crate::{
@@ -85,13 +85,19 @@ impl TwilioScheme {
         })
     }
 
+    /// Sets the largest body that is read, in bytes. Default: 1 MiB.
+    #[must_use]
+    pub const fn cap(mut self, bytes: usize) -> Self {
+        self.facts.cap = bytes;
+        self
+    }
+
     fn judge(&self, progress: TwilioProgress, delivery: &Delivery<'_>) -> Result<Verdict, Refused> {
-        let url = self.url.of(delivery.head);
-        let fields = match &progress.body {
+        let TwilioProgress { tag, url, body } = progress;
+        let fields = match &body {
             BodyHash::Form => sorted(delivery.body),
             BodyHash::Json { .. } => String::new(),
         };
-        let tag = progress.tag;
         let index = spellings(&url)
             .iter()
             .find_map(|url| {
@@ -102,7 +108,7 @@ impl TwilioScheme {
             })
             .ok_or(Refused::Mismatch)?;
 
-        let bound = match progress.body {
+        let bound = match body {
             BodyHash::Form => Bound::Weak,
             BodyHash::Json { expected, running } => {
                 if !equal(&expected, &running.finalize()) {
@@ -148,6 +154,8 @@ impl TwilioScheme {
 /// A verification by [`TwilioScheme`] on its way.
 pub struct TwilioProgress {
     tag: Tag,
+    /// As it is signed.
+    url: String,
     body: BodyHash,
 }
 
@@ -179,7 +187,9 @@ impl Scheme for TwilioScheme {
         let tag = Tag::decode(signature, Encoding::Base64, self.algorithm.len());
         let tag = tag.ok_or(Refused::Mismatch)?;
         self.check_settings(head)?;
-        let body = match query(head, "bodySHA256") {
+        // Never the request's own query, which need not be what is signed.
+        let url = self.url.of(head);
+        let body = match body_hash(&url) {
             None => BodyHash::Form,
             Some(text) => {
                 let mut expected = [0; 32];
@@ -190,7 +200,7 @@ impl Scheme for TwilioScheme {
                 }
             }
         };
-        Ok(TwilioProgress { tag, body })
+        Ok(TwilioProgress { tag, url, body })
     }
 
     fn update(&self, progress: &mut TwilioProgress, piece: &[u8]) {
@@ -209,80 +219,5 @@ impl fmt::Debug for TwilioScheme {
         f.debug_struct("TwilioScheme")
             .field("facts", &self.facts)
             .finish_non_exhaustive()
-    }
-}
-
-/// Names and values, sorted by name; the values of one name sorted too, each once.
-fn sorted(body: &[u8]) -> String {
-    let mut fields = BTreeMap::<_, BTreeSet<_>>::new();
-    for (name, value) in urlencoded(body).into_pairs() {
-        fields.entry(name).or_default().insert(value);
-    }
-    let mut text = String::with_capacity(body.len());
-    for (name, values) in &fields {
-        for value in values {
-            text.push_str(name);
-            text.push_str(value);
-        }
-    }
-    text
-}
-
-/// The URL as it stands, without its port, and with the usual one.
-fn spellings(url: &str) -> [Cow<'_, str>; 3] {
-    let plain = || Cow::Borrowed(url);
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return [plain(), plain(), plain()];
-    };
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    let port = authority
-        .rfind(':')
-        .filter(|at| !authority.get(*at..).is_some_and(|port| port.contains(']')));
-    let host = port.and_then(|at| authority.get(..at)).unwrap_or(authority);
-    let usual = if scheme == "https" { 443 } else { 80 };
-    let with = match port {
-        Some(_) => plain(),
-        None => Cow::Owned(format!("{scheme}://{host}:{usual}{path}")),
-    };
-    [
-        plain(),
-        Cow::Owned(format!("{scheme}://{host}{path}")),
-        with,
-    ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_url_is_tried_with_and_without_its_port() {
-        assert_eq!(
-            spellings("https://a.example/x?y=1"),
-            [
-                "https://a.example/x?y=1",
-                "https://a.example/x?y=1",
-                "https://a.example:443/x?y=1"
-            ]
-        );
-        assert_eq!(
-            spellings("http://a.example:8080?y"),
-            [
-                "http://a.example:8080?y",
-                "http://a.example?y",
-                "http://a.example:8080?y"
-            ]
-        );
-        assert_eq!(
-            spellings("https://[::1]/x"),
-            ["https://[::1]/x", "https://[::1]/x", "https://[::1]:443/x"]
-        );
-    }
-
-    #[test]
-    fn fields_are_sorted_and_values_stand_once() {
-        assert_eq!(sorted(b"b=2&a=1&b=1&b=2&c="), "a1b1b2c");
-        assert_eq!(sorted(b""), "");
     }
 }
