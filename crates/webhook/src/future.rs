@@ -30,6 +30,7 @@ pin_project! {
         #[pin]
         state: State<S::Future, R::Future, R::Scheme, <R::Scheme as Scheme>::Finish, B, A>,
         call: Option<(S, Clock)>,
+        cap: usize,
     }
 }
 
@@ -76,13 +77,15 @@ where
     S: Service<Request<Collected>, Response = Response<A>>,
     R: Resolve,
 {
-    pub(crate) fn new(inner: S, clock: Clock, find: R::Future, head: Parts, body: B) -> Self {
+    /// `cap` is the same for every tenant, and for none: a body's size tells nobody who is known.
+    pub(crate) fn new(call: (S, Clock), find: R::Future, request: (Parts, B), cap: usize) -> Self {
         Self {
             state: State::Resolving {
                 find,
-                request: Some((head, body)),
+                request: Some(request),
             },
-            call: Some((inner, clock)),
+            call: Some(call),
+            cap,
         }
     }
 
@@ -92,6 +95,7 @@ where
                 response: Some(refused.into_response()),
             },
             call: None,
+            cap: 0,
         }
     }
 }
@@ -142,8 +146,7 @@ where
                     let scheme = &taking.case.scheme;
                     let progress = &mut taking.progress;
                     let see = |piece: &[u8]| scheme.update(progress, piece);
-                    let cap = scheme.facts().cap;
-                    let read = ready!(taking.intake.poll(body, cap, cx, see));
+                    let read = ready!(taking.intake.poll(body, *this.cap, cx, see));
                     match (read, reading.take(), &this.call) {
                         (Ok(()), Some(reading), Some((_, clock))) => {
                             let (finish, judging) = reading.finish(clock);

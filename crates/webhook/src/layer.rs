@@ -32,7 +32,8 @@ impl<T: Tenants> WebhookVerifyLayer<PerTenant<T>> {
     /// Verifies each request by its tenant's scheme.
     ///
     /// For a tenant that nobody knows, `decoy` does the same work, and the answer is the same 401 as
-    /// for a wrong signature. Give it a secret of its own: it need never fit. Its cap holds for all.
+    /// for a wrong signature. Give it a secret of its own, which need never fit, and as many as tenants
+    /// have: each costs a hash of the body. Its cap holds for all, and its source names those refused.
     #[must_use]
     pub fn per_tenant(decoy: T::Scheme, tenants: T) -> Self {
         Self::with(PerTenant::new(decoy, tenants))

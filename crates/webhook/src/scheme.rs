@@ -148,6 +148,8 @@ pub enum IdKind {
 pub enum Covered {
     /// The whole body.
     Body,
+    /// A checksum of the body: a slip changes it, but whoever means to can write another body that has it.
+    BodyChecksum,
     /// These members of a JSON body or fields of a form, and nothing else of it.
     BodyFields(&'static [&'static str]),
     /// The names and values of a form's fields, however they are escaped and in whatever order.

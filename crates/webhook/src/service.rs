@@ -70,6 +70,7 @@ where
         let inner = std::mem::replace(&mut self.inner, clone);
         let (head, body) = request.into_parts();
         let found = self.resolve.resolve(&head);
-        ResponseFuture::new(inner, Arc::clone(&self.clock), found, head, body)
+        let call = (inner, Arc::clone(&self.clock));
+        ResponseFuture::new(call, found, (head, body), facts.cap)
     }
 }

@@ -203,10 +203,24 @@ async fn sha_1_is_refused_unless_allowed() {
 
 #[tokio::test]
 async fn a_redirect_is_never_followed() {
-    let client = Client::answering(302, certificate());
-    let outcome = sns(&client, &sns_body(TOPIC, SNS_CERT, "2")).await;
-    assert_eq!(outcome.status, 401);
-    assert_eq!(*client.asked.lock().unwrap(), [SNS_CERT]);
+    for status in [301, 302, 303, 307, 308] {
+        let client = Client::answering(status, certificate());
+        let outcome = sns(&client, &sns_body(TOPIC, SNS_CERT, "2")).await;
+        assert_eq!(outcome.status, 401);
+        assert_eq!(*client.asked.lock().unwrap(), [SNS_CERT]);
+
+        let (anchor, pem) = chain(PAYPAL_NAME, (2027, 1, 1));
+        let client = Client::answering(status, pem);
+        let keys = CertificateSource::paypal_with_roots(client.service(), [anchor]);
+        let request = paypal_request(PAYPAL_CERT, "WH-ID-1", PAYPAL_BODY);
+        let outcome = send(&layer(paypal("WH-ID-1", keys).unwrap()), request).await;
+        assert_eq!(outcome.status, 401);
+        assert_eq!(*client.asked.lock().unwrap(), [PAYPAL_CERT]);
+
+        let client = Client::answering(status, jwk(KID, &Value::Null));
+        let outcome = plaid_with(&client, plaid_request(KID, NOW)).await;
+        assert_eq!((outcome.status, client.calls.count()), (401, 1));
+    }
 }
 
 #[tokio::test]
@@ -472,7 +486,7 @@ fn plaid_request(kid: &str, issued: u64) -> Request<Full<Bytes>> {
 }
 
 async fn plaid_with(client: &Client, request: Request<Full<Bytes>>) -> Outcome {
-    let keys = PlaidKeys::production(client.service(), "client", "secret");
+    let keys = PlaidKeys::production(client.service(), "client", "secret").unwrap();
     send(&layer(plaid(keys)), request).await
 }
 
@@ -558,6 +572,13 @@ async fn credentials_that_plaid_refuses_are_no_fault_of_the_sender() {
 #[test]
 fn a_source_shows_no_credentials() {
     let client = Client::answering(200, "");
-    let keys = PlaidKeys::sandbox(client.service(), "client", "hunter2");
+    let keys = PlaidKeys::sandbox(client.service(), "client", "hunter2").unwrap();
     assert!(!format!("{keys:?}").contains("hunter2"));
+}
+
+#[test]
+fn plaid_cannot_be_asked_without_credentials() {
+    let service = || Client::answering(200, "").service();
+    assert!(PlaidKeys::production(service(), "", "secret").is_err());
+    assert!(PlaidKeys::sandbox(service(), "client", "").is_err());
 }

@@ -127,6 +127,23 @@ async fn an_unknown_tenant_costs_the_same_work() {
 }
 
 #[tokio::test]
+async fn a_bodys_size_tells_nobody_who_is_known() {
+    let small = Arc::new(stripe("acme's").unwrap().cap(1));
+    let layer = WebhookVerifyLayer::per_tenant(stripe("nobody's").unwrap(), move |head: &Parts| {
+        let known = head.uri.path() == "/acme";
+        let found = known.then(|| (buttress_event::Tenant::new("acme"), Arc::clone(&small)));
+        async move { Ok::<_, BoxError>(found) }
+    })
+    .clock(now);
+    for path in ["/acme", "/other"] {
+        assert_eq!(send(&layer, delivery(path, "wrong")).await.status, 401);
+        let large =
+            delivery(path, "wrong").map(|_| Full::<Bytes>::from(vec![b' '; 1024 * 1024 + 1]));
+        assert_eq!(send(&layer, large).await.status, 413);
+    }
+}
+
+#[tokio::test]
 async fn a_handshake_is_not_answered_for_an_unknown_tenant() {
     let decoy = buttress_webhook::dropbox("nobody's").unwrap();
     let nobody =

@@ -12,7 +12,8 @@ use zeroize::Zeroizing;
 
 use super::cache::{Cache, Fetched};
 use super::fetch::{KeyClient, is_absent};
-use crate::{BoxError, KeyError, KeyFuture, VerifyingKey, VerifyingKeySource};
+use crate::secret::Fault;
+use crate::{BoxError, InvalidSecret, KeyError, KeyFuture, VerifyingKey, VerifyingKeySource};
 
 /// How long a key is kept without asking again, in which Plaid may have retired it.
 const KEEP: Duration = Duration::from_secs(60 * 60);
@@ -40,17 +41,27 @@ struct Account {
 
 impl<C: KeyClient> PlaidKeys<C> {
     /// Keys of `https://production.plaid.com`, asked for with these credentials.
-    pub fn production(client: C, client_id: &str, secret: &str) -> Self {
-        Self::at("https://production.plaid.com", client, client_id, secret)
+    ///
+    /// # Errors
+    /// [`InvalidSecret`] when the client id (0) or the secret (1) is empty.
+    pub fn production(client: C, client_id: &str, secret: &str) -> Result<Self, InvalidSecret> {
+        Self::at("https://production.plaid.com", client, [client_id, secret])
     }
 
     /// Keys of `https://sandbox.plaid.com`, asked for with these credentials.
-    pub fn sandbox(client: C, client_id: &str, secret: &str) -> Self {
-        Self::at("https://sandbox.plaid.com", client, client_id, secret)
+    ///
+    /// # Errors
+    /// As [`production`](Self::production).
+    pub fn sandbox(client: C, client_id: &str, secret: &str) -> Result<Self, InvalidSecret> {
+        Self::at("https://sandbox.plaid.com", client, [client_id, secret])
     }
 
-    fn at(host: &str, client: C, client_id: &str, secret: &str) -> Self {
-        Self {
+    fn at(host: &str, client: C, credentials: [&str; 2]) -> Result<Self, InvalidSecret> {
+        if let Some(index) = credentials.iter().position(|text| text.is_empty()) {
+            return Err(InvalidSecret::new(index, Fault::Empty));
+        }
+        let [client_id, secret] = credentials;
+        Ok(Self {
             client: Arc::new(Mutex::new(client)),
             cache: Cache::default(),
             account: Arc::new(Account {
@@ -58,7 +69,7 @@ impl<C: KeyClient> PlaidKeys<C> {
                 client_id: client_id.to_owned(),
                 secret: Zeroizing::new(secret.to_owned()),
             }),
-        }
+        })
     }
 }
 

@@ -63,6 +63,13 @@ pub struct AdyenPaymentsScheme {
 }
 
 impl AdyenPaymentsScheme {
+    /// Sets the largest body that is read, in bytes. Default: 1 MiB.
+    #[must_use]
+    pub const fn cap(mut self, bytes: usize) -> Self {
+        self.facts.cap = bytes;
+        self
+    }
+
     fn judge(&self, body: &[u8]) -> Result<Verdict, Refused> {
         let notification: Notification =
             serde_json::from_slice(body).map_err(|_| Refused::Malformed)?;

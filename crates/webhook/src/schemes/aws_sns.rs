@@ -63,7 +63,9 @@ const FIELDS: &[&str] = &[
     "Message",
     "MessageId",
     "Subject",
+    "SubscribeURL",
     "Timestamp",
+    "Token",
     "TopicArn",
     "Type",
 ];
@@ -93,6 +95,13 @@ impl SnsScheme {
     #[must_use]
     pub const fn allow_sha1(mut self) -> Self {
         self.sha1 = true;
+        self
+    }
+
+    /// Sets the largest body that is read, in bytes. Default: 1 MiB.
+    #[must_use]
+    pub const fn cap(mut self, bytes: usize) -> Self {
+        self.facts.cap = bytes;
         self
     }
 

@@ -73,6 +73,13 @@ impl MailgunScheme {
         self
     }
 
+    /// Sets the largest body that is read, in bytes. Default: 25 MiB.
+    #[must_use]
+    pub const fn cap(mut self, bytes: usize) -> Self {
+        self.facts.cap = bytes;
+        self
+    }
+
     fn judge(&self, delivery: &Delivery<'_>) -> Result<Verdict, Refused> {
         let signed = read(delivery)?;
         let decode = |text: &String| Tag::decode(text.as_bytes(), Encoding::Hex, 32);

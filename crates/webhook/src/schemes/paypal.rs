@@ -68,7 +68,11 @@ pub fn paypal(
         keys: Arc::new(keys),
         sandbox: false,
         facts: Facts {
-            covers: vec![Covered::Header(ID), Covered::Header(TIME)],
+            covers: vec![
+                Covered::Header(ID),
+                Covered::Header(TIME),
+                Covered::BodyChecksum,
+            ],
             id: IdKind::Signed,
             body: Bound::Weak,
             ..Facts::new(Source::from_static("paypal"))
@@ -89,6 +93,13 @@ impl PayPalScheme {
     #[must_use]
     pub const fn sandbox(mut self) -> Self {
         self.sandbox = true;
+        self
+    }
+
+    /// Sets the largest body that is read, in bytes. Default: 1 MiB.
+    #[must_use]
+    pub const fn cap(mut self, bytes: usize) -> Self {
+        self.facts.cap = bytes;
         self
     }
 

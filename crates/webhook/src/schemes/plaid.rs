@@ -61,6 +61,12 @@ impl PlaidScheme {
         self.facts.window = Some(window);
         self
     }
+
+    /// Sets the largest body that is read, in bytes. Default: 1 MiB.
+    pub const fn cap(mut self, bytes: usize) -> Self {
+        self.facts.cap = bytes;
+        self
+    }
 }
 
 /// A verification by [`PlaidScheme`] on its way.

@@ -63,6 +63,13 @@ impl SendGridScheme {
         self
     }
 
+    /// Sets the largest body that is read, in bytes. Default: 1 MiB.
+    #[must_use]
+    pub const fn cap(mut self, bytes: usize) -> Self {
+        self.facts.cap = bytes;
+        self
+    }
+
     fn judge(&self, hash: Sha256, delivery: &Delivery<'_>) -> Result<Verdict, Refused> {
         let headers = &delivery.head.headers;
         let signature = STANDARD
