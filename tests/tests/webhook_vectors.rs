@@ -1,8 +1,6 @@
-//! The committed vectors: each as expected, and none that survives a flipped bit.
+//! The committed vectors: each as expected.
 
-use std::collections::HashSet;
-
-use tests::vectors::webhook::{Expect, Vector};
+use tests::vectors::webhook::Vector;
 
 fn vectors() -> Vec<Vector> {
     Vector::parse(include_str!("../vectors/webhooks.json")).unwrap()
@@ -33,29 +31,4 @@ fn a_difference_is_found_and_told() {
         difference.as_deref(),
         Some("expected Reject (valid signature), got Ok (accepted)")
     );
-}
-
-/// Flips each bit of what the scheme declares as authenticated, and of the signature, for the first vector
-/// of each sender that verifies.
-#[tokio::test]
-async fn no_flipped_bit_of_anything_authenticated_verifies() {
-    let mut senders = HashSet::new();
-    let mut flipped = 0_usize;
-    for vector in vectors() {
-        if vector.expects() != Expect::Ok || !senders.insert(vector.provider().to_owned()) {
-            continue;
-        }
-        let scheme = vector.scheme().unwrap();
-        for flip in vector.flips(&scheme) {
-            flipped += 1;
-            assert!(
-                !flip.request.verifies(&scheme, vector.now()).await,
-                "{}: {} still verifies",
-                vector.id,
-                flip.what
-            );
-        }
-    }
-    assert_eq!(senders.len(), 32);
-    assert!(flipped > 20_000, "{flipped}");
 }

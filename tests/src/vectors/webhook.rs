@@ -85,10 +85,24 @@ impl Vector {
         &self.provider
     }
 
-    /// Its scheme, unless none can be made.
+    /// Its scheme, at the origin of its URL, and the delivery itself; `None` if there can be none.
     #[must_use]
-    pub fn scheme(&self) -> Option<BoxScheme> {
-        scheme::of(self).ok()
+    pub fn genuine(&self) -> Option<(BoxScheme, Delivery)> {
+        let scheme = scheme::at_origin(self).ok()?;
+        let body = STANDARD.decode(&self.body_base64).ok()?;
+        let request = self.head().body(Bytes::from(body)).ok()?;
+        Some((scheme, Delivery::new(request)))
+    }
+
+    fn head(&self) -> http::request::Builder {
+        let path = self.url.parse::<http::Uri>().ok();
+        let path = path.as_ref().and_then(http::Uri::path_and_query);
+        let request = Request::builder()
+            .method(&*self.method)
+            .uri(path.map_or("/", http::uri::PathAndQuery::as_str));
+        self.headers.iter().fold(request, |request, (name, value)| {
+            request.header(name, value)
+        })
     }
 
     /// The time that counts as now.
@@ -140,16 +154,8 @@ impl Vector {
     where
         B: http_body::Body,
     {
-        let path = self.url.parse::<http::Uri>().ok();
-        let path = path.as_ref().and_then(http::Uri::path_and_query);
-        let mut request = Request::builder()
-            .method(&*self.method)
-            .uri(path.map_or("/", http::uri::PathAndQuery::as_str));
-        for (name, value) in &self.headers {
-            request = request.header(name, value);
-        }
         // A request that cannot be written down cannot arrive.
-        let Ok(request) = request.body(body) else {
+        let Ok(request) = self.head().body(body) else {
             return self.against(Expect::Reject, "no HTTP request");
         };
         let handler = tower::service_fn(|request: Request<buttress_body::Collected>| async move {

@@ -1,15 +1,15 @@
 //! Every way in which one bit of a delivery can be flipped that its signature should notice.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+mod field;
+mod signature;
+
 use std::time::SystemTime;
 
 use buttress_webhook::{BoxScheme, Covered, Scheme, Verdict, verify};
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Request};
-
-use super::Vector;
+use http::uri::PathAndQuery;
+use http::{HeaderName, HeaderValue, Method, Request};
 
 /// A delivery with one bit flipped.
 #[derive(Debug)]
@@ -28,156 +28,149 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// A delivery of this head and body.
+    #[must_use]
+    pub fn new(request: Request<Bytes>) -> Self {
+        let (head, body) = request.into_parts();
+        Self { head, body }
+    }
+
     /// Whether it verifies by this scheme.
     pub async fn verifies(&self, scheme: &BoxScheme, now: SystemTime) -> bool {
         let verdict = verify(scheme, &self.head, &self.body, now).await;
         matches!(verdict, Ok(Verdict::Verified(_)))
     }
-}
 
-/// A body that is larger stands for itself: flipping each bit of it would take too long.
-const LARGEST: usize = 2048;
-
-impl Vector {
-    /// Each bit of what the vector's scheme declares as authenticated, and of its signature, flipped.
-    #[must_use]
-    pub fn flips(&self, scheme: &BoxScheme) -> Vec<Flip> {
-        let Some(delivery) = self.delivery() else {
-            return Vec::new();
-        };
+    /// Each bit flipped of what the scheme declares as authenticated, and of the decoded signature.
+    ///
+    /// # Errors
+    /// Names what is declared and has no bit here: nothing is passed over.
+    pub fn flips(&self, scheme: &BoxScheme) -> Result<Vec<Flip>, String> {
         let mut flips = Vec::new();
         for covered in &scheme.facts().covers {
-            match covered {
-                Covered::Body if delivery.body.len() <= LARGEST => {
-                    flips.extend(delivery.body_flips());
-                }
-                Covered::Header(name) => flips.extend(delivery.header_flips(name)),
-                Covered::Method => {
-                    let mut request = delivery.clone();
-                    request.head.method = http::Method::PATCH;
-                    flips.push(Flip {
-                        what: "method".to_owned(),
-                        request,
-                    });
-                }
-                _ => {}
+            let found = self.flips_of(covered);
+            if found.is_empty() {
+                return Err(format!("nothing to flip in {covered:?}"));
             }
+            flips.extend(found);
         }
-        flips.extend(delivery.signature_flips());
-        flips
+        let signature = self.signature_flips();
+        // Where a header repeats a secret, and nothing is signed, that header is all there is.
+        let is_token = matches!(*scheme.facts().covers, [Covered::Header(_)]);
+        if signature.is_empty() && !is_token {
+            return Err("no signature found".to_owned());
+        }
+        flips.extend(signature);
+        Ok(flips)
     }
 
-    fn delivery(&self) -> Option<Delivery> {
-        let path = self.url.parse::<http::Uri>().ok()?;
-        let mut request = Request::builder()
-            .method(&*self.method)
-            .uri(path.path_and_query()?.as_str());
-        for (name, value) in &self.headers {
-            request = request.header(name, value);
+    fn flips_of(&self, covered: &Covered) -> Vec<Flip> {
+        match covered {
+            Covered::Body | Covered::BodyChecksum => {
+                self.body_flips("the body", 0..self.body.len())
+            }
+            Covered::BodyFields(names) => names
+                .iter()
+                .filter_map(|name| Some((name, field::value(&self.body, name)?)))
+                .flat_map(|(name, place)| self.body_flips(name, place))
+                .collect(),
+            Covered::FormFields => field::form_flips(&self.body)
+                .map(|(what, body)| self.flip(what, |delivery| delivery.body = body))
+                .collect(),
+            Covered::Header(name) => self.header_flips(name),
+            Covered::Method => self.method_flips(),
+            Covered::Timestamp => self.time_flips(),
+            Covered::Url => self.url_flips(),
+            other => unimplemented!("{other:?}"),
         }
-        let (head, ()) = request.body(()).ok()?.into_parts();
-        let body = STANDARD.decode(&self.body_base64).ok()?.into();
-        Some(Delivery { head, body })
     }
-}
 
-impl Delivery {
-    fn body_flips(&self) -> impl Iterator<Item = Flip> {
-        bits(&self.body).map(|(bit, body)| Flip {
-            what: format!("bit {bit} of the body"),
-            request: Self {
-                head: self.head.clone(),
-                body: body.into(),
-            },
-        })
+    fn flip(&self, what: String, change: impl FnOnce(&mut Self)) -> Flip {
+        let mut request = self.clone();
+        change(&mut request);
+        Flip { what, request }
+    }
+
+    fn body_flips(&self, what: &str, place: std::ops::Range<usize>) -> Vec<Flip> {
+        (place.start * 8..place.end * 8)
+            .map(|bit| {
+                let body = flipped(&self.body, bit);
+                self.flip(format!("bit {bit} of {what}"), |delivery| {
+                    delivery.body = body.into();
+                })
+            })
+            .collect()
     }
 
     fn header_flips(&self, name: &HeaderName) -> Vec<Flip> {
         let Some(value) = self.head.headers.get(name) else {
             return Vec::new();
         };
-        let flipped = bits(value.as_bytes());
-        flipped
-            .filter_map(|(bit, value)| {
-                Some(Flip {
-                    what: format!("bit {bit} of {name}"),
-                    request: self.with(name, &value)?,
-                })
-            })
+        let bytes = value.as_bytes();
+        (0..bytes.len() * 8)
+            .filter_map(|bit| self.with(name, &flipped(bytes, bit), &format!("bit {bit}")))
             .collect()
     }
 
-    fn with(&self, name: &HeaderName, value: &[u8]) -> Option<Self> {
-        let mut delivery = self.clone();
+    /// With another value in a header, unless no header can have it.
+    fn with(&self, name: &HeaderName, value: &[u8], what: &str) -> Option<Flip> {
         let value = HeaderValue::from_bytes(value).ok()?;
-        delivery.head.headers.insert(name, value);
-        Some(delivery)
+        Some(self.flip(format!("{what} of {name}"), |delivery| {
+            delivery.head.headers.insert(name, value);
+        }))
     }
 
-    /// Each text in the headers that decodes to a signature, with each bit of it flipped.
-    fn signature_flips(&self) -> Vec<Flip> {
+    fn method_flips(&self) -> Vec<Flip> {
+        let name = self.head.method.as_str().as_bytes();
+        let others = (0..name.len() * 8).filter_map(|bit| {
+            let method = Method::from_bytes(&flipped(name, bit)).ok()?;
+            Some(self.flip(format!("bit {bit} of the method"), |delivery| {
+                delivery.head.method = method;
+            }))
+        });
+        others.collect()
+    }
+
+    /// The number that stands beside the signature, under one of the names that senders use for it.
+    fn time_flips(&self) -> Vec<Flip> {
         let mut flips = Vec::new();
         for (name, value) in &self.head.headers {
-            let Ok(text) = value.to_str() else { continue };
-            for part in text.split([',', ' ', ';']) {
-                let part = ["sha256=", "sha1=", "v0=", "v1=", "h1="]
-                    .into_iter()
-                    .find_map(|prefix| part.strip_prefix(prefix))
-                    .unwrap_or(part);
-                for (bit, other) in signatures(part) {
-                    // Where several signatures stand, flipping one leaves the others.
-                    let swapped = text.replacen(part, &other, 1);
-                    if text.matches(part).count() != 1 || several(text) {
-                        continue;
-                    }
-                    flips.extend(self.with(name, swapped.as_bytes()).map(|request| Flip {
-                        what: format!("bit {bit} of the signature in {name}"),
-                        request,
-                    }));
-                }
+            let value = value.as_bytes();
+            for label in ["t=", "ts=", ";created="] {
+                let Some(start) = field::after(value, label.as_bytes()) else {
+                    continue;
+                };
+                let digits = value[start..]
+                    .iter()
+                    .take_while(|byte| byte.is_ascii_digit());
+                let end = start + digits.count();
+                flips.extend((start * 8..end * 8).filter_map(|bit| {
+                    let what = format!("bit {bit}, of the time,");
+                    self.with(name, &flipped(value, bit), &what)
+                }));
             }
         }
         flips
     }
-}
 
-/// Whether a header has more than one signature.
-fn several(text: &str) -> bool {
-    text.matches("v1,").count() + text.matches("h1=").count() + text.matches("v1=").count() > 1
-}
-
-/// The text with each bit flipped of what it decodes to, if that is as long as a signature.
-fn signatures(text: &str) -> Vec<(usize, String)> {
-    if matches!(text.len(), 40 | 64 | 128) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        let bytes: Vec<u8> = (0..text.len() / 2)
-            .filter_map(|at| u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok())
-            .collect();
-        return bits(&bytes)
-            .map(|(bit, bytes)| (bit, hex::encode(bytes)))
-            .collect();
-    }
-    if let Some((signed, signature)) = text.rsplit_once('.') {
-        let Ok(bytes) = URL_SAFE_NO_PAD.decode(signature) else {
+    fn url_flips(&self) -> Vec<Flip> {
+        let Some(path) = self.head.uri.path_and_query() else {
             return Vec::new();
         };
-        let join = |bytes: Vec<u8>| format!("{signed}.{}", URL_SAFE_NO_PAD.encode(bytes));
-        return bits(&bytes)
-            .map(|(bit, bytes)| (bit, join(bytes)))
-            .collect();
-    }
-    match STANDARD.decode(text) {
-        Ok(bytes) if bytes.len() >= 20 => bits(&bytes)
-            .map(|(bit, bytes)| (bit, STANDARD.encode(bytes)))
-            .collect(),
-        _ => Vec::new(),
+        let text = path.as_str().as_bytes();
+        let others = (0..text.len() * 8).filter_map(|bit| {
+            let other: PathAndQuery = flipped(text, bit).as_slice().try_into().ok()?;
+            Some(self.flip(format!("bit {bit} of the URL"), |delivery| {
+                delivery.head.uri = other.into();
+            }))
+        });
+        others.collect()
     }
 }
 
-/// The bytes with each bit flipped, one at a time.
-fn bits(bytes: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> {
-    (0..bytes.len() * 8).map(|bit| {
-        let mut flipped = bytes.to_vec();
-        flipped[bit / 8] ^= 1 << (bit % 8);
-        (bit, flipped)
-    })
+/// The bytes with this bit flipped.
+fn flipped(bytes: &[u8], bit: usize) -> Vec<u8> {
+    let mut flipped = bytes.to_vec();
+    flipped[bit / 8] ^= 1 << (bit % 8);
+    flipped
 }

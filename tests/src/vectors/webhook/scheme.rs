@@ -4,10 +4,10 @@ use std::fmt::Display;
 use std::time::{Duration, SystemTime};
 
 use buttress_webhook::{
-    BoxScheme, KeyError, KeyFuture, PublicUrl, Scheme, SnsScheme, VerifyingKey, VerifyingKeySource,
-    adyen_payments, adyen_platform, aws_sns, calendly, clerk, discord, dropbox, github,
-    gitlab_signed, gitlab_token, hubspot_v3, intercom, lemonsqueezy, linear, mailgun, meta, openai,
-    paddle, paypal, plaid, razorpay, sendgrid, shopify, slack, square, standard_webhooks,
+    BoxScheme, InvalidUrl, KeyError, KeyFuture, PublicUrl, Scheme, SnsScheme, VerifyingKey,
+    VerifyingKeySource, adyen_payments, adyen_platform, aws_sns, calendly, clerk, discord, dropbox,
+    github, gitlab_signed, gitlab_token, hubspot_v3, intercom, lemonsqueezy, linear, mailgun, meta,
+    openai, paddle, paypal, plaid, razorpay, sendgrid, shopify, slack, square, standard_webhooks,
     standard_webhooks_v1a, stripe, svix, telegram, twilio, typeform, workos, zoom,
 };
 
@@ -23,9 +23,23 @@ pub(super) enum Error {
     Unknown,
 }
 
+/// The vector's scheme, for the URL that it names.
 pub(super) fn of(vector: &Vector) -> Result<BoxScheme, Error> {
+    with(vector, PublicUrl::exact(&vector.url))
+}
+
+/// As [`of`], but path and query are those of the request.
+pub(super) fn at_origin(vector: &Vector) -> Result<BoxScheme, Error> {
+    let host = vector.url.find("://").map_or(0, |at| at + 3);
+    let end = vector.url[host..]
+        .find('/')
+        .map_or(vector.url.len(), |at| host + at);
+    with(vector, PublicUrl::origin(&vector.url[..end]))
+}
+
+fn with(vector: &Vector, url: Result<PublicUrl, InvalidUrl>) -> Result<BoxScheme, Error> {
     let secret = vector.secret.as_str();
-    let url = || PublicUrl::exact(&vector.url).map_err(refused);
+    let url = || url.clone().map_err(refused);
     match vector.provider.as_str() {
         "adyen-payments" => boxed(adyen_payments(secret)),
         "adyen-platform" => boxed(adyen_platform(secret)),
