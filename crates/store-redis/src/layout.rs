@@ -1,0 +1,156 @@
+//! The layout of a record and of its key. `lua/head.lua` holds the same; golden vectors in the tests
+//! hold both still.
+
+use std::time::Duration;
+
+use buttress_store::{BeginRequest, Fingerprint, OrphanPolicy, RecordKey, Token};
+
+const VERSION: u8 = 1;
+const CLAIM: usize = 4 + Fingerprint::LEN + Token::LEN;
+
+/// How many bytes of a record stand before its answer.
+pub(crate) const HEAD: usize = CLAIM + 4 + 8 + 8;
+
+/// Longer than any server runs, and small enough for every sum to stay exact in a Lua number.
+const CENTURY: u64 = 100 * 366 * 24 * 60 * 60 * 1_000_000;
+
+/// The first bytes of a claim: version, in progress, its policy, nobody waiting, and whose it is.
+pub(crate) fn claim(request: &BeginRequest) -> [u8; CLAIM] {
+    let mut head = [0; CLAIM];
+    let (flags, rest) = head.split_at_mut(4);
+    let (fingerprint, token) = rest.split_at_mut(Fingerprint::LEN);
+    let refuse = u8::from(request.orphan == OrphanPolicy::Refuse);
+    flags.copy_from_slice(&[VERSION, 0, refuse, 0]);
+    fingerprint.copy_from_slice(request.fingerprint.as_bytes());
+    token.copy_from_slice(request.token.as_bytes());
+    head
+}
+
+/// Which execution was lost, if this is the head of a record whose outcome is unknown at `now`.
+pub(crate) fn unknown_execution(head: &[u8], now: u64) -> Option<u32> {
+    let (claim, rest) = head.split_at_checked(CLAIM)?;
+    let (execution, rest) = rest.split_first_chunk()?;
+    let (lease_end, rest) = rest.split_first_chunk()?;
+    let unknown = claim.starts_with(&[VERSION, 0, 1])
+        && rest.len() == 8
+        && u64::from_be_bytes(*lease_end) <= now;
+    unknown.then(|| u32::from_be_bytes(*execution))
+}
+
+/// Microseconds, rounded up.
+pub(crate) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos().div_ceil(1000)).map_or(CENTURY, |micros| micros.min(CENTURY))
+}
+
+/// When the server may throw away what the script no longer sees: milliseconds, a little late.
+pub(crate) const fn time_to_live(micros: u64) -> u64 {
+    micros.div_ceil(1000) + 1
+}
+
+/// What makes record keys into the server's keys, and back.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
+    prefix: String,
+}
+
+impl Names {
+    pub(crate) const fn new(prefix: String) -> Self {
+        Self { prefix }
+    }
+
+    /// The prefix, then two hex digits a byte: in the order of the record keys.
+    pub(crate) fn of(&self, key: &RecordKey) -> Vec<u8> {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied();
+        let mut name = Vec::with_capacity(self.prefix.len() + 2 * RecordKey::LEN);
+        name.extend_from_slice(self.prefix.as_bytes());
+        for byte in key.as_bytes() {
+            name.extend(digit(byte >> 4));
+            name.extend(digit(byte & 15));
+        }
+        name
+    }
+
+    /// Which record has this name, if it is one of ours.
+    pub(crate) fn key(&self, name: &[u8]) -> Option<RecordKey> {
+        let digits = name.strip_prefix(self.prefix.as_bytes())?;
+        if digits.len() != 2 * RecordKey::LEN {
+            return None;
+        }
+        let mut key = [0; RecordKey::LEN];
+        for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
+            for digit in pair {
+                let value = match digit {
+                    b'0'..=b'9' => digit - b'0',
+                    b'a'..=b'f' => digit - b'a' + 10,
+                    _ => return None,
+                };
+                *byte = *byte << 4 | value;
+            }
+        }
+        Some(RecordKey::from_bytes(key))
+    }
+
+    /// Where settlements are told to those who wait.
+    pub(crate) fn channel(&self) -> String {
+        format!("{}settled", self.prefix)
+    }
+
+    /// A `SCAN` pattern that every name matches.
+    pub(crate) fn pattern(&self) -> String {
+        let mut pattern = String::with_capacity(self.prefix.len() + 1);
+        for letter in self.prefix.chars() {
+            if matches!(letter, '*' | '?' | '[' | ']' | '\\' | '^' | '-') {
+                pattern.push('\\');
+            }
+            pattern.push(letter);
+        }
+        pattern.push('*');
+        pattern
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_leads_back_to_its_key_and_others_to_none() {
+        let names = Names::new("shop:".to_owned());
+        for byte in [0, 1, 0x7f, 0xa5, 0xff] {
+            let key = RecordKey::from_bytes([byte; RecordKey::LEN]);
+            assert_eq!(names.key(&names.of(&key)), Some(key));
+        }
+        let name = names.of(&RecordKey::derive(&[b"k"]));
+        let other = Names::new("shop2:".to_owned());
+        assert_eq!(other.key(&name), None);
+        assert_eq!(names.key(&name[..name.len() - 1]), None);
+        assert_eq!(names.key(b"shop:settled"), None);
+        let mut upper = name;
+        upper.make_ascii_uppercase();
+        assert_eq!(names.key(&upper), None);
+    }
+
+    #[test]
+    fn names_are_in_the_order_of_their_keys() {
+        let names = Names::new(String::new());
+        let mut keys: Vec<_> = (0..100_u8).map(|n| RecordKey::derive(&[&[n]])).collect();
+        keys.sort_unstable();
+        assert!(keys.is_sorted_by_key(|key| names.of(key)));
+    }
+
+    #[test]
+    fn times_are_rounded_up_and_bounded() {
+        assert_eq!(micros(Duration::ZERO), 0);
+        assert_eq!(micros(Duration::from_nanos(1)), 1);
+        assert_eq!(micros(Duration::from_micros(7)), 7);
+        assert_eq!(micros(Duration::MAX), CENTURY);
+        assert_eq!(time_to_live(1), 2);
+    }
+
+    #[test]
+    fn a_pattern_matches_its_prefix_to_the_letter() {
+        let names = Names::new("a*[b]?\\:".to_owned());
+        assert_eq!(names.pattern(), "a\\*\\[b\\]\\?\\\\:*");
+    }
+}

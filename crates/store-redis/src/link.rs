@@ -1,0 +1,176 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use redis::{Cmd, Pipeline, Value};
+
+use crate::cluster::Cluster;
+use crate::confirmation::Confirmation;
+use crate::failure::Failure;
+use crate::script::{Arg, Script};
+use crate::single::Single;
+
+/// The way to the records: one connection or several, to one server or to a cluster.
+pub(crate) struct Link {
+    lanes: Lanes,
+    next: AtomicUsize,
+    confirmation: Confirmation,
+}
+
+pub(crate) enum Lanes {
+    Cluster(Vec<Cluster>),
+    Single(Vec<Single>),
+}
+
+/// What a script answered, and whether as many confirmed it as were asked to.
+pub(crate) struct Confirmed {
+    pub(crate) answer: Value,
+    pub(crate) confirmed: bool,
+}
+
+impl Link {
+    pub(crate) const fn new(lanes: Lanes, confirmation: Confirmation) -> Self {
+        Self {
+            lanes,
+            next: AtomicUsize::new(0),
+            confirmation,
+        }
+    }
+
+    pub(crate) const fn confirmation(&self) -> Confirmation {
+        self.confirmation
+    }
+
+    pub(crate) fn confirms(&self) -> bool {
+        self.confirmation != Confirmation::Primary
+    }
+
+    /// Runs a script, by its hash if the server knows it.
+    pub(crate) async fn run(
+        &self,
+        script: &Script,
+        key: &[u8],
+        args: &[Arg<'_>],
+    ) -> Result<Value, Failure> {
+        let lane = self.lane();
+        match self.command(lane, key, script.by_hash(key, args)).await {
+            Err(failure) if failure.is_no_script() => {
+                self.command(lane, key, script.whole(key, args)).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// The same for one that changes something: waits for the confirmation behind it.
+    pub(crate) async fn change(
+        &self,
+        script: &Script,
+        key: &[u8],
+        args: &[Arg<'_>],
+    ) -> Result<Confirmed, Failure> {
+        let Some(wait) = self.confirmation.command() else {
+            let answer = self.run(script, key, args).await?;
+            return Ok(Confirmed {
+                answer,
+                confirmed: true,
+            });
+        };
+        let lane = self.lane();
+        let by_hash = script.by_hash(key, args);
+        match self.confirmed(lane, key, by_hash, wait.clone()).await {
+            Err(failure) if failure.is_no_script() => {
+                let whole = script.whole(key, args);
+                self.confirmed(lane, key, whole, wait).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// One command to each server that holds records, by its address; `None` is the only one.
+    pub(crate) async fn everywhere(
+        &self,
+        command: &Cmd,
+    ) -> Result<Vec<(Option<String>, Value)>, Failure> {
+        match &self.lanes {
+            Lanes::Cluster(lanes) => {
+                let answers = pick(lanes, 0)?.everywhere(command.clone()).await?;
+                let address = |(address, answer)| (Some(address), answer);
+                Ok(answers.into_iter().map(address).collect())
+            }
+            Lanes::Single(_) => Ok(vec![(None, self.at(None, command.clone()).await?)]),
+        }
+    }
+
+    /// One command to one of them.
+    pub(crate) async fn at(&self, address: Option<&str>, command: Cmd) -> Result<Value, Failure> {
+        match (&self.lanes, address) {
+            (Lanes::Cluster(lanes), Some(address)) => pick(lanes, 0)?.at(address, command).await,
+            _ => self.command(0, &[], command).await,
+        }
+    }
+
+    /// Several at once.
+    pub(crate) async fn all_at(
+        &self,
+        address: Option<&str>,
+        commands: Pipeline,
+    ) -> Result<Vec<Value>, Failure> {
+        match (&self.lanes, address) {
+            (Lanes::Cluster(lanes), Some(address)) => {
+                pick(lanes, 0)?.all_at(address, commands).await
+            }
+            (Lanes::Single(lanes), _) => pick(lanes, 0)?.ask(&commands).await,
+            (Lanes::Cluster(_), None) => Err(Failure::unsent(
+                (redis::ErrorKind::Client, "no address").into(),
+            )),
+        }
+    }
+
+    async fn command(&self, lane: usize, key: &[u8], command: Cmd) -> Result<Value, Failure> {
+        match &self.lanes {
+            Lanes::Cluster(lanes) => pick(lanes, lane)?.command(key, command).await,
+            Lanes::Single(lanes) => pick(lanes, lane)?.ask(&command).await,
+        }
+    }
+
+    async fn confirmed(
+        &self,
+        lane: usize,
+        key: &[u8],
+        script: Cmd,
+        wait: Cmd,
+    ) -> Result<Confirmed, Failure> {
+        let mut pipeline = Pipeline::with_capacity(2);
+        pipeline.add_command(script).add_command(wait);
+        let answers = match &self.lanes {
+            Lanes::Cluster(lanes) => pick(lanes, lane)?.pipeline(key, pipeline).await?,
+            Lanes::Single(lanes) => pick(lanes, lane)?.ask(&pipeline).await?,
+        };
+        let mut answers = answers.into_iter();
+        let answer = answers.next().unwrap_or_default();
+        // A confirmation that failed (of a server that was just demoted) is none.
+        let waited = answers.next().map(Value::extract_error);
+        let met = |answer| self.confirmation.is_met_by(answer);
+        Ok(Confirmed {
+            answer,
+            confirmed: waited.and_then(Result::ok).is_some_and(met),
+        })
+    }
+
+    fn lane(&self) -> usize {
+        let several = match &self.lanes {
+            Lanes::Cluster(lanes) => lanes.len() > 1,
+            Lanes::Single(lanes) => lanes.len() > 1,
+        };
+        if several {
+            self.next.fetch_add(1, Ordering::Relaxed)
+        } else {
+            0
+        }
+    }
+}
+
+/// A link is built with a lane at least.
+fn pick<T>(lanes: &[T], lane: usize) -> Result<&T, Failure> {
+    let lane = lane.checked_rem(lanes.len());
+    lane.and_then(|lane| lanes.get(lane))
+        .ok_or_else(|| Failure::unsent((redis::ErrorKind::Client, "no connection").into()))
+}

@@ -1,0 +1,17 @@
+-- What scripts that settle share. {1} applied, {2} already applied, {3} lost.
+local function wake(record, channel)
+  -- Refused by an access list, it must not undo what was decided: those who wait poll as well.
+  if string.byte(record, 4) == 1 then redis.pcall('PUBLISH', channel, KEYS[1]) end
+end
+
+local function answer(record, token, retention, ttl, response)
+  local head = '\1\1\0\0' .. string.sub(record, 5, 37) .. token .. string.sub(record, 54, 57)
+  local value = head .. struct.pack('>I8I8', now + retention, 0) .. response
+  redis.call('SET', KEYS[1], value, 'PX', ttl)
+end
+
+-- A write that changes nothing: what WAIT and WAITAOF then wait for is later than the answer.
+local function touch(confirm)
+  if confirm == '1' then redis.call('SETRANGE', KEYS[1], 0, '\1') end
+end
+
