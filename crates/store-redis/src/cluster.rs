@@ -5,6 +5,7 @@ use redis::cluster_routing::{
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, Value};
 
 use crate::failure::Failure;
+use crate::link::two;
 use crate::single::first_not_refused;
 
 /// A connection to every primary of a cluster. The client library follows slots that move, and
@@ -29,6 +30,26 @@ impl Cluster {
         pipeline: Pipeline,
     ) -> Result<Vec<Value>, Failure> {
         self.route_all(pipeline, primary_of(key)).await
+    }
+
+    /// Asks the node that a key is being moved to.
+    ///
+    /// The library does so too. Its `ASKING` is a command of its own, and another caller's command on
+    /// the same connection may come between; in one pipeline none can.
+    pub(crate) async fn asking(
+        &self,
+        address: &str,
+        script: Cmd,
+        wait: Option<&Cmd>,
+    ) -> Result<(Value, Option<Value>), Failure> {
+        let mut pipeline = Pipeline::with_capacity(3);
+        pipeline.cmd("ASKING").add_command(script);
+        if let Some(wait) = wait {
+            pipeline.add_command(wait.clone());
+        }
+        let mut answers = self.route_all(pipeline, node(address)?).await?;
+        let answers = answers.split_off(answers.len().min(1));
+        first_not_refused(answers).map(two).map_err(repeated)
     }
 
     /// What each primary answers, by its address.

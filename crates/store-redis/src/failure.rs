@@ -43,6 +43,12 @@ impl Failure {
         self.error.code() == Some("NOSCRIPT")
     }
 
+    /// The node to which the key is being moved, after the client library was sent there in vain.
+    pub(crate) fn moving_to(&self) -> Option<&str> {
+        let (node, _) = self.error.redirect_node()?;
+        (self.error.code() == Some("ASK")).then_some(node)
+    }
+
     /// The connection ended. Whether the command was executed is unknown.
     pub(crate) fn is_cut(&self) -> bool {
         self.maybe_executed && self.error.is_io_error() && !self.error.is_timeout()

@@ -50,13 +50,8 @@ impl Link {
         key: &[u8],
         args: &[Arg<'_>],
     ) -> Result<Value, Failure> {
-        let lane = self.lane();
-        match self.command(lane, key, script.by_hash(key, args)).await {
-            Err(failure) if failure.is_no_script() => {
-                self.command(lane, key, script.whole(key, args)).await
-            }
-            answer => answer,
-        }
+        let (answer, _) = self.execute(script, key, args, None).await?;
+        Ok(answer)
     }
 
     /// The same for one that changes something: waits for the confirmation behind it.
@@ -66,22 +61,59 @@ impl Link {
         key: &[u8],
         args: &[Arg<'_>],
     ) -> Result<Confirmed, Failure> {
-        let Some(wait) = self.confirmation.command() else {
-            let answer = self.run(script, key, args).await?;
-            return Ok(Confirmed {
-                answer,
-                confirmed: true,
-            });
-        };
+        let wait = self.confirmation.command();
+        let (answer, waited) = self.execute(script, key, args, wait.as_ref()).await?;
+        // A confirmation that failed (of a server that was just demoted) is none.
+        let waited = waited.and_then(|waited| waited.extract_error().ok());
+        let met = |waited| self.confirmation.is_met_by(waited);
+        Ok(Confirmed {
+            answer,
+            confirmed: wait.is_none() || waited.is_some_and(met),
+        })
+    }
+
+    async fn execute(
+        &self,
+        script: &Script,
+        key: &[u8],
+        args: &[Arg<'_>],
+        wait: Option<&Cmd>,
+    ) -> Result<(Value, Option<Value>), Failure> {
         let lane = self.lane();
         let by_hash = script.by_hash(key, args);
-        match self.confirmed(lane, key, by_hash, wait.clone()).await {
-            Err(failure) if failure.is_no_script() => {
-                let whole = script.whole(key, args);
-                self.confirmed(lane, key, whole, wait).await
-            }
-            answer => answer,
+        let mut answers = self.send(lane, key, by_hash, wait).await;
+        if answers.as_ref().is_err_and(Failure::is_no_script) {
+            answers = self.send(lane, key, script.whole(key, args), wait).await;
         }
+        match answers {
+            Err(failure) => match (failure.moving_to(), &self.lanes) {
+                (Some(node), Lanes::Cluster(lanes)) => {
+                    let whole = script.whole(key, args);
+                    pick(lanes, lane)?.asking(node, whole, wait).await
+                }
+                _ => Err(failure),
+            },
+            answers => answers,
+        }
+    }
+
+    async fn send(
+        &self,
+        lane: usize,
+        key: &[u8],
+        script: Cmd,
+        wait: Option<&Cmd>,
+    ) -> Result<(Value, Option<Value>), Failure> {
+        let Some(wait) = wait else {
+            return Ok((self.command(lane, key, script).await?, None));
+        };
+        let mut pipeline = Pipeline::with_capacity(2);
+        pipeline.add_command(script).add_command(wait.clone());
+        let answers = match &self.lanes {
+            Lanes::Cluster(lanes) => pick(lanes, lane)?.pipeline(key, pipeline).await?,
+            Lanes::Single(lanes) => pick(lanes, lane)?.ask(&pipeline).await?,
+        };
+        Ok(two(answers))
     }
 
     /// One command to each server that holds records, by its address; `None` is the only one.
@@ -131,30 +163,6 @@ impl Link {
         }
     }
 
-    async fn confirmed(
-        &self,
-        lane: usize,
-        key: &[u8],
-        script: Cmd,
-        wait: Cmd,
-    ) -> Result<Confirmed, Failure> {
-        let mut pipeline = Pipeline::with_capacity(2);
-        pipeline.add_command(script).add_command(wait);
-        let answers = match &self.lanes {
-            Lanes::Cluster(lanes) => pick(lanes, lane)?.pipeline(key, pipeline).await?,
-            Lanes::Single(lanes) => pick(lanes, lane)?.ask(&pipeline).await?,
-        };
-        let mut answers = answers.into_iter();
-        let answer = answers.next().unwrap_or_default();
-        // A confirmation that failed (of a server that was just demoted) is none.
-        let waited = answers.next().map(Value::extract_error);
-        let met = |answer| self.confirmation.is_met_by(answer);
-        Ok(Confirmed {
-            answer,
-            confirmed: waited.and_then(Result::ok).is_some_and(met),
-        })
-    }
-
     fn lane(&self) -> usize {
         let several = match &self.lanes {
             Lanes::Cluster(lanes) => lanes.len() > 1,
@@ -166,6 +174,12 @@ impl Link {
             0
         }
     }
+}
+
+/// The first answer, and the second if there was one.
+pub(crate) fn two(answers: Vec<Value>) -> (Value, Option<Value>) {
+    let mut answers = answers.into_iter();
+    (answers.next().unwrap_or_default(), answers.next())
 }
 
 /// A link is built with a lane at least.

@@ -88,12 +88,13 @@ impl Cluster {
         let slot = slot.to_string();
         let keys = self.nodes[from].cli(&["CLUSTER", "GETKEYSINSLOT", &slot, "100000"]);
         let port = self.nodes[to].port().to_string();
-        let mut moved = 0;
-        for key in keys.lines().filter(|key| !key.is_empty()) {
-            let said = self.nodes[from].cli(&["MIGRATE", "127.0.0.1", &port, key, "0", "5000"]);
-            moved += usize::from(said == "OK");
+        let keys: Vec<_> = keys.lines().filter(|key| !key.is_empty()).collect();
+        for some in keys.chunks(100) {
+            let mut args = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS"];
+            args.extend(some);
+            assert_eq!(self.nodes[from].cli(&args), "OK");
         }
-        moved
+        keys.len()
     }
 
     /// The slot is `to`'s.

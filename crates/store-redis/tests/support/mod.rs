@@ -141,6 +141,8 @@ impl Server {
                 "--loglevel",
                 "warning",
             ])
+            // Else a replica waits for others before it gets its first copy.
+            .args(["--repl-diskless-sync-delay", "0"])
             .arg("--dir")
             .arg(self.dir.path())
             .args(&self.args)

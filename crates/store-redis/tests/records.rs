@@ -1,0 +1,219 @@
+//! What a record looks like on the server, how long it is there, and what each call costs.
+
+use std::time::Duration;
+
+use buttress_store::{
+    Begin, BeginRequest, Fingerprint, IdempotencyStore, OrphanPolicy, RecordKey, Settled,
+    StoredResponse, Token,
+};
+use buttress_store_conformance as law;
+use buttress_store_conformance::Stage;
+use buttress_store_redis::RedisStore;
+use buttress_store_wrappers::{Cached, Encrypted, Keyring, Metered, TimeLimited};
+use http::{HeaderMap, StatusCode};
+use redis::AsyncCommands;
+
+use crate::support::Server;
+use crate::support::requests::{DAY, answer, claim, found, request};
+
+mod support;
+
+const NAME: &str = "buttress:idempotency:\
+    014242424242424242424242424242424242424242424242424242424242424242";
+
+fn golden() -> BeginRequest {
+    let mut key = [0x42; RecordKey::LEN];
+    key[0] = 1;
+    BeginRequest {
+        key: RecordKey::from_bytes(key),
+        fingerprint: Fingerprint::from_bytes([0xf1; Fingerprint::LEN]),
+        token: Token::from_bytes([0x70; Token::LEN]),
+        lease: Duration::from_secs(60),
+        retention: DAY,
+        orphan: OrphanPolicy::Refuse,
+    }
+}
+
+/// 201, `location: /1`, `paid`.
+fn paid() -> StoredResponse {
+    let mut headers = HeaderMap::new();
+    headers.insert("location", "/1".parse().unwrap());
+    StoredResponse::new(StatusCode::CREATED, &headers, b"paid")
+}
+
+async fn raw(server: &Server) -> redis::aio::MultiplexedConnection {
+    let client = redis::Client::open(server.url()).unwrap();
+    client.get_multiplexed_async_connection().await.unwrap()
+}
+
+/// Between the flags and the end of the lease.
+fn identity() -> Vec<u8> {
+    [[0xf1; 33].as_slice(), &[0x70; 16], &[0, 0, 0, 1]].concat()
+}
+
+#[tokio::test]
+async fn a_claim_and_an_answer_look_as_they_always_have() {
+    let server = Server::start().await;
+    let (store, mut raw) = (
+        RedisStore::connect(server.url()).await.unwrap(),
+        raw(&server).await,
+    );
+    let held = claim(&store, golden()).await;
+    let record: Vec<u8> = raw.get(NAME).await.unwrap();
+    assert_eq!(record.len(), 73);
+    assert_eq!(record[..4], [1, 0, 1, 0]);
+    assert_eq!(record[4..57], identity());
+    // Microseconds on the server's clock, and a day.
+    let (seconds, _): (u64, u64) = redis::cmd("TIME").query_async(&mut raw).await.unwrap();
+    let lease_end = u64::from_be_bytes(record[57..65].try_into().unwrap());
+    assert!((seconds..=seconds + 61).contains(&(lease_end / 1_000_000)));
+    assert_eq!(record[65..], 86_400_000_000_u64.to_be_bytes());
+    // Under `Refuse` it is there until somebody settles it.
+    assert_eq!(server.cli(&["PTTL", NAME]), "-1");
+
+    let settled = store.complete(&held, &paid(), DAY).await.unwrap();
+    assert_eq!(settled, Settled::Applied);
+    let record: Vec<u8> = raw.get(NAME).await.unwrap();
+    assert_eq!(record[..4], [1, 1, 0, 0]);
+    assert_eq!(record[4..57], identity());
+    assert_eq!(record[65..73], [0; 8]);
+    assert_eq!(
+        &record[73..],
+        b"\x02\x00\x00\xc9\x01\x08location\x02/1\x04paid"
+    );
+    let left: u64 = server.cli(&["PTTL", NAME]).parse().unwrap();
+    assert!((86_390_000..=86_400_002).contains(&left), "{left}");
+}
+
+#[tokio::test]
+async fn records_of_version_1_are_read() {
+    let server = Server::start().await;
+    let (store, mut raw) = (
+        RedisStore::connect(server.url()).await.unwrap(),
+        raw(&server).await,
+    );
+    let far = 4_102_444_800_000_000_u64.to_be_bytes();
+    let claimed = [&[1, 0, 0, 0], identity().as_slice(), &far, &[0; 8]].concat();
+    let () = raw.set(NAME, &claimed).await.unwrap();
+    assert_eq!(claim(&store, golden()).await.execution(), 1);
+    let () = raw.set(NAME, &claimed).await.unwrap();
+    let other = BeginRequest {
+        token: Token::random().unwrap(),
+        ..golden()
+    };
+    assert!(matches!(
+        store.begin(other).await,
+        Ok(Begin::InProgress { .. })
+    ));
+
+    let head = [&[1, 1, 0, 0], identity().as_slice(), &far, &[0; 8]].concat();
+    let completed = [&head, paid().encoded().as_ref()].concat();
+    let () = raw.set(NAME, completed).await.unwrap();
+    let begun = store.begin(other).await.unwrap();
+    assert!(matches!(begun, Begin::Completed { response, .. } if response == paid()));
+}
+
+#[tokio::test]
+async fn the_server_throws_away_what_has_expired_and_nothing_else() {
+    let server = Server::start().await;
+    let store = RedisStore::connect(server.url()).await.unwrap();
+    let short = BeginRequest {
+        lease: Duration::from_millis(50),
+        retention: Duration::from_millis(50),
+        ..request("short")
+    };
+    let strict = BeginRequest {
+        orphan: OrphanPolicy::Refuse,
+        key: request("strict").key,
+        ..short
+    };
+    let answered = claim(&store, request("answered")).await;
+    let kept = Duration::from_millis(50);
+    let settled = store.complete(&answered, &answer("a"), kept).await.unwrap();
+    assert_eq!(settled, Settled::Applied);
+    for begun in [short, strict] {
+        let _held = claim(&store, begun).await;
+    }
+    let _long = claim(&store, request("long")).await;
+    server.wait_until(&["DBSIZE"], "2").await;
+    assert_eq!(store.purge(10.try_into().unwrap()).await.unwrap(), 0);
+    let unknowns = store.unknowns(None, 10.try_into().unwrap()).await.unwrap();
+    assert_eq!(unknowns.len(), 1);
+    assert_eq!(*unknowns[0].key(), strict.key);
+}
+
+#[tokio::test]
+async fn a_first_execution_takes_two_round_trips_and_everything_else_one() {
+    let server = Server::start().await;
+    let store = RedisStore::connect(server.url()).await.unwrap();
+    // From here on the server knows the scripts.
+    let warm = claim(&store, request("warm")).await;
+    let settled = store.complete(&warm, &answer("w"), DAY).await.unwrap();
+    assert_eq!(settled, Settled::Applied);
+    let asked = || server.calls("evalsha") + server.calls("eval");
+    let taken = |before: u64| asked() - before;
+
+    let before = asked();
+    let held = claim(&store, request("k")).await;
+    assert_eq!(taken(before), 1);
+    let begun = store.begin(request("k")).await.unwrap();
+    assert!(matches!(begun, Begin::InProgress { .. }));
+    assert_eq!(taken(before), 2);
+    let settled = store.complete(&held, &answer("done"), DAY).await.unwrap();
+    assert_eq!(settled, Settled::Applied);
+    assert_eq!(taken(before), 3);
+    assert_eq!(found(&store, "k").await, answer("done"));
+    assert_eq!(taken(before), 4);
+    let mut fingerprint = [2; Fingerprint::LEN];
+    fingerprint[0] = 1;
+    let other = BeginRequest {
+        fingerprint: Fingerprint::from_bytes(fingerprint),
+        ..request("k")
+    };
+    assert_eq!(store.begin(other).await.unwrap(), Begin::Mismatch);
+    assert_eq!(taken(before), 5);
+
+    // A local copy of what is completed takes none.
+    let cached = Cached::new(store.clone());
+    for _ in 0..5 {
+        let begun = cached.begin(request("k")).await.unwrap();
+        assert!(matches!(begun, Begin::Completed { .. }));
+    }
+    assert_eq!(taken(before), 6);
+}
+
+#[tokio::test]
+async fn all_wrappers_together_keep_the_law_over_it() {
+    let server = Server::start().await;
+    let stage = async || {
+        let store = RedisStore::connect(server.url()).await.unwrap();
+        let store = Metered::new(store, "redis");
+        let keyring = Keyring::new(1, &[7; 32]).unwrap();
+        let store = Encrypted::new(TimeLimited::new(store, Duration::from_secs(10)), keyring);
+        Stage::real(Cached::new(store), Duration::from_millis(500))
+    };
+    tokio::join!(
+        async { law::a_completed_key_answers_to_the_byte(&stage().await).await },
+        async { law::any_bytes_make_an_answer(&stage().await).await },
+        async { law::an_unknown_is_adopted_as_completed(&stage().await).await },
+        async { law::an_answer_is_kept_for_its_retention_and_no_longer(&stage().await).await },
+        async { law::a_zombie_cannot_complete(&stage().await).await },
+    );
+}
+
+#[tokio::test]
+async fn those_who_poll_keep_the_law_of_waiting() {
+    let server = Server::start().await;
+    let stage = async || {
+        let store = RedisStore::connect(server.url()).await.unwrap();
+        Stage::real(store, Duration::from_millis(500))
+    };
+    tokio::join!(
+        async { law::a_wait_for_nothing_returns_at_once(&stage().await).await },
+        async { law::a_wait_ends_at_its_limit(&stage().await).await },
+        async { law::those_who_wait_return_when_the_claim_is_settled(&stage().await).await },
+        async { law::the_end_of_a_lease_ends_a_wait(&stage().await).await },
+        async { law::one_of_those_who_wait_becomes_the_owner(&stage().await).await },
+        async { law::adoption_leaves_nothing_to_wait_for(&stage().await).await },
+    );
+}
