@@ -16,6 +16,12 @@ pub trait Clock: Send + Sync + 'static {
     /// Called once before a clause that lets time pass.
     fn start(&self) {}
 
+    /// Whether two passes at once let the sum of their times pass. Default: no, as on a clock that
+    /// is waited for.
+    fn adds_up(&self) -> bool {
+        false
+    }
+
     /// Lets `time` pass on the store's clock.
     fn pass(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
@@ -116,6 +122,10 @@ impl Stage {
 
     pub(crate) const fn retention(&self) -> Duration {
         self.retention
+    }
+
+    pub(crate) fn adds_up(&self) -> bool {
+        self.clock.adds_up()
     }
 
     pub(crate) async fn pass(&self, time: Duration) {
