@@ -102,8 +102,9 @@ impl World {
         }
         let started = Instant::now();
         let orders = (1..=self.orders).map(Order::number).collect();
-        let buyers = Buyers::at(&shop_url, self.orders, Duration::from_secs(30), 0);
-        let (receipts, seen) = buyers.place_all(orders, |_| ()).await;
+        let buyers = Buyers::at(&*shop_url, self.orders, Duration::from_secs(30), 0);
+        let receipts = buyers.place_all(orders, |_| ()).await;
+        buyers.recall().await;
         // A charge that hangs is still made, whatever the shop thinks.
         sleep(hang).await;
         let run = Run {
@@ -118,7 +119,7 @@ impl World {
         Report::audit(
             &run,
             &receipts,
-            seen,
+            buyers.seen(),
             &shop.status().await.unwrap(),
             &provider.book(),
         )

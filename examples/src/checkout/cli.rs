@@ -1,8 +1,10 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use buttress_store::OrphanPolicy;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::provider::Faults;
 use super::shop::store::Location;
@@ -31,6 +33,9 @@ pub(super) enum Command {
     Serve,
     /// Runs the provider alone.
     Provider(ProviderArgs),
+    /// Runs the shop of a demonstration that kills it.
+    #[command(hide = true)]
+    Shop(ShopArgs),
 }
 
 #[derive(Args, Debug)]
@@ -47,15 +52,68 @@ pub(super) struct DemoArgs {
     /// How badly the provider behaves.
     #[arg(long, value_enum, default_value_t = Faults::Severe)]
     pub(super) faults: Faults,
-    /// Where order rows and idempotency records are kept: memory: or sqlite:PATH.
-    #[arg(long, value_name = "STORE", default_value_t = Location::Memory)]
-    pub(super) store: Location,
+    /// Where order rows and idempotency records are kept: `memory:` (the default) or `sqlite:PATH`.
+    #[arg(long, value_name = "STORE")]
+    pub(super) store: Option<Location>,
+    /// Run the shop in a process of its own, and kill that so many times at random points.
+    ///
+    /// It is restarted on the same store until all orders are settled: a file, or a new one that is
+    /// deleted in the end.
+    #[arg(long, value_name = "KILLS", num_args = 0..=1, default_missing_value = "20", conflicts_with = "outage", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) crash: Option<u32>,
     /// Take the provider down in the middle of the run, for so many seconds.
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "10", value_parser = clap::value_parser!(u64).range(1..=300))]
     pub(super) outage: Option<u64>,
     /// Print the report as one JSON object, on the last line of standard output.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ShopArgs {
+    /// The provider's URL.
+    #[arg(long)]
+    pub(super) provider: String,
+    /// Where order rows and idempotency records are kept.
+    #[arg(long)]
+    pub(super) store: Location,
+    /// What becomes of a request whose execution was lost.
+    #[arg(long, value_enum)]
+    pub(super) orphans: Orphans,
+    /// Where packing slips are printed.
+    #[arg(long)]
+    pub(super) slips: Option<PathBuf>,
+    /// Stop when standard input ends, so as not to outlive whoever started it.
+    #[arg(long)]
+    pub(super) with_parent: bool,
+}
+
+/// What becomes of a request whose execution was lost.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(super) enum Orphans {
+    /// Its repeat is executed.
+    ReExecute,
+    /// Its outcome is looked up.
+    Refuse,
+}
+
+impl Orphans {
+    /// Its name on the command line.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::ReExecute => "re-execute",
+            Self::Refuse => "refuse",
+        }
+    }
+}
+
+impl From<Orphans> for OrphanPolicy {
+    fn from(orphans: Orphans) -> Self {
+        match orphans {
+            Orphans::ReExecute => Self::ReExecute,
+            Orphans::Refuse => Self::Refuse,
+        }
+    }
 }
 
 #[derive(Args, Debug)]

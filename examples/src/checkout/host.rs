@@ -1,5 +1,6 @@
 //! A shop on a socket, until it is told to stop; then it drains.
 
+use std::future::Future;
 use std::time::Duration;
 
 use buttress_classify::BoxError;
@@ -11,18 +12,27 @@ use super::shop::{self, Drain, Shop};
 /// Answers that the store does not take are left after so long; their keys end with their leases.
 const RECORDING: Duration = Duration::from_secs(30);
 
-/// Serves, and goes on with the orders that nobody drives, until it is told to stop; then drains.
+/// Serves, and goes on with the orders that nobody drives, until it is told to stop, by a signal or
+/// by `told`; then drains.
 ///
 /// # Errors
 /// When the listener fails, or a second signal ends it before it has drained.
-pub(super) async fn host(shop: &Shop, listener: TcpListener) -> Result<(), BoxError> {
+pub(super) async fn host(
+    shop: &Shop,
+    listener: TcpListener,
+    told: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), BoxError> {
     println!("listening on http://{}", listener.local_addr()?);
     let drain = shop.drain();
-    let told = drain.clone();
+    let closing = drain.clone();
     let signal = async move {
-        stop_signal().await;
-        eprintln!("draining: no new attempts; a second signal ends it at once");
-        told.close();
+        tokio::select! {
+            () = stop_signal() => {
+                eprintln!("draining: no new attempts; a second signal ends it at once");
+            }
+            () = told => {}
+        }
+        closing.close();
     };
     tokio::spawn(shop.clone().tend());
     let served = axum::serve(listener, shop::router(shop.clone())).with_graceful_shutdown(signal);

@@ -18,7 +18,6 @@ pub mod report;
 mod serve;
 pub mod shop;
 
-use std::io;
 use std::process::ExitCode;
 
 use buttress_classify::BoxError;
@@ -69,6 +68,7 @@ async fn run(cli: Cli) -> Result<ExitCode, BoxError> {
     match cli.command {
         None => demo::run(&cli.demo).await,
         Some(Command::Serve) => serve::run().await.map(|()| ExitCode::SUCCESS),
+        Some(Command::Shop(args)) => demo::keep_shop(args).await.map(|()| ExitCode::SUCCESS),
         Some(Command::Provider(args)) => provide(args).await.map(|()| ExitCode::SUCCESS),
     }
 }
@@ -83,13 +83,13 @@ async fn provide(args: ProviderArgs) -> Result<(), BoxError> {
     println!("listening on http://{}", listener.local_addr()?);
     tokio::select! {
         result = Provider::new(settings).serve(listener) => Ok(result?),
-        result = input_ends(), if args.with_parent => Ok(result?),
+        () = input_ends(), if args.with_parent => Ok(()),
     }
 }
 
 /// Waits for the end of standard input, which comes at the latest when the parent process ends.
-async fn input_ends() -> io::Result<()> {
+async fn input_ends() {
     let mut input = tokio::io::stdin();
-    while input.read(&mut [0; 64]).await? > 0 {}
-    Ok(())
+    // An input that cannot be read has ended too.
+    while input.read(&mut [0; 64]).await.is_ok_and(|bytes| bytes > 0) {}
 }

@@ -112,7 +112,7 @@ pub(super) async fn run() -> Result<(), BoxError> {
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("LISTEN={}: {error}", config.listen))?;
-    host(&shop, listener).await
+    host(&shop, listener, std::future::pending()).await
 }
 
 /// The store could not be opened.

@@ -1,7 +1,7 @@
 //! All buyers: they place orders over HTTP, so many at a time, and come back until all is settled.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -37,19 +37,17 @@ pub struct Receipt {
 #[derive(Clone)]
 pub struct Address(Arc<dyn Fn() -> String + Send + Sync>);
 
-/// How the buyers buy.
-#[derive(Clone, Debug)]
+/// All who buy.
+#[derive(Debug)]
 pub struct Buyers {
-    /// Where.
-    pub shop: Address,
-    /// So many orders are being placed at a time.
-    pub concurrency: u32,
-    /// Nobody waits longer than this for an order.
-    pub patience: Duration,
-    /// What habits are drawn from.
-    pub seed: u64,
-    /// Each order takes one of these permits for good, if there are any.
-    pub admission: Option<Arc<Semaphore>>,
+    shop: Address,
+    concurrency: u32,
+    patience: Duration,
+    seed: u64,
+    admission: Option<Arc<Semaphore>>,
+    diary: Diary,
+    /// Every first answer under a key, and whose it is.
+    answers: Mutex<Vec<(Buyer, Page)>>,
 }
 
 impl Order {
@@ -75,35 +73,39 @@ impl Address {
 }
 
 impl Buyers {
-    /// Buyers at a shop that stays where it is.
-    #[must_use]
-    pub fn at(shop: &str, concurrency: u32, patience: Duration, seed: u64) -> Self {
-        let shop = shop.to_owned();
+    /// Buyers at this shop, of whom so many place orders at a time. Nobody waits for an order longer
+    /// than `patience`; the seed gives each his habit.
+    pub fn at(shop: impl Into<Address>, concurrency: u32, patience: Duration, seed: u64) -> Self {
         Self {
-            shop: Address::new(move || shop.clone()),
+            shop: shop.into(),
             concurrency,
             patience,
             seed,
             admission: None,
+            diary: Diary::default(),
+            answers: Mutex::default(),
         }
     }
 
-    /// Places all orders, and returns what each buyer was told, in no particular order, and what all
-    /// of them saw. `settled` sees each receipt.
-    pub async fn place_all(
-        &self,
-        orders: Vec<Order>,
-        settled: impl Fn(&Receipt),
-    ) -> (Vec<Receipt>, Seen) {
+    /// Lets each order take one of these permits for good, before it is placed.
+    #[must_use]
+    pub fn admitted_by(mut self, permits: Arc<Semaphore>) -> Self {
+        self.admission = Some(permits);
+        self
+    }
+
+    /// Places all orders, and returns what each buyer was told, in no particular order. `settled` sees
+    /// each receipt.
+    pub async fn place_all(&self, orders: Vec<Order>, settled: impl Fn(&Receipt)) -> Vec<Receipt> {
         let concurrency = usize::try_from(self.concurrency).unwrap_or(usize::MAX);
         let counters = Arc::new(Semaphore::new(concurrency));
-        let (browser, diary) = (Browser::new(), Diary::default());
+        let browser = Browser::new();
         let mut shopping = JoinSet::new();
         for order in orders {
             let buyer = Buyer {
                 shop: self.shop.clone(),
                 browser: browser.clone(),
-                diary: diary.clone(),
+                diary: self.diary.clone(),
                 habit: Habit::of(&order.id, self.seed),
                 key: format!("{}-{:016x}", order.id, self.seed),
                 order,
@@ -120,19 +122,37 @@ impl Buyers {
                 buy(buyer, counter, patience).await
             });
         }
-        let (mut receipts, mut answers) = (Vec::new(), Vec::new());
+        let mut receipts = Vec::new();
         while let Some(bought) = shopping.join_next().await {
             if let Ok((receipt, answer)) = bought {
                 settled(&receipt);
                 receipts.push(receipt);
-                answers.extend(answer);
+                self.answers().extend(answer);
             }
         }
-        // Whatever was answered under a key is there as long as keys are remembered.
+        receipts
+    }
+
+    /// Asks the shop once more for every answer that it gave under a key: it has to be there, as long
+    /// as keys are remembered.
+    pub async fn recall(&self) {
+        let answers = std::mem::take(&mut *self.answers());
         for (buyer, first) in answers {
-            let _ = timeout(self.patience, buyer.recall(&first)).await;
+            if timeout(self.patience, buyer.recall(&first)).await.is_err() {
+                self.diary.note(|seen| seen.forgotten += 1);
+            }
         }
-        (receipts, diary.read())
+    }
+
+    /// What all of them did, and were answered.
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        self.diary.read()
+    }
+
+    fn answers(&self) -> MutexGuard<'_, Vec<(Buyer, Page)>> {
+        // Nothing panics while it is held.
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -163,6 +183,14 @@ async fn buy(
     }
     let answer = answered.filter(|_| buyer.habit.has_key());
     (receipt, answer.map(|first| (buyer, first)))
+}
+
+impl From<&str> for Address {
+    /// A shop that stays where it is.
+    fn from(shop: &str) -> Self {
+        let shop = shop.to_owned();
+        Self::new(move || shop.clone())
+    }
 }
 
 impl fmt::Debug for Address {

@@ -1,57 +1,34 @@
-//! The provider in a process of its own, which ends with this one.
+//! The provider in a process of its own.
 
-use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 use buttress_classify::BoxError;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{self, ChildStdin, Command};
 use tokio::time::sleep;
 
 use super::API_KEY;
 use super::browser::Browser;
+use super::process::Process;
 use crate::checkout::provider::{Book, Faults};
 
 /// How often it is asked whether it is back.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// A running provider; it is killed when this is dropped, and ends by itself if that never happens.
+/// A running provider.
 #[derive(Debug)]
 pub(super) struct Child {
     url: String,
-    _process: process::Child,
-    _input: Option<ChildStdin>,
+    _process: Process,
 }
 
 impl Child {
-    /// Starts `checkout provider` from this executable, and waits until it listens.
-    pub(super) async fn start(program: &Path, seed: u64, faults: Faults) -> Result<Self, BoxError> {
-        let mut process = Command::new(program)
-            .args([
-                "provider",
-                "--with-parent",
-                "--faults",
-                faults.name(),
-                "--seed",
-                &seed.to_string(),
-            ])
-            .env("PROVIDER_KEY", API_KEY)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let output = process.stdout.take().ok_or("the provider has no output")?;
-        let mut first = String::new();
-        BufReader::new(output).read_line(&mut first).await?;
-        let url = first
-            .trim()
-            .strip_prefix("listening on ")
-            .ok_or("the provider did not start")?;
+    /// Starts `checkout provider`, and waits until it listens.
+    pub(super) async fn start(seed: u64, faults: Faults) -> Result<Self, BoxError> {
+        let seed = seed.to_string();
+        let arguments = ["provider", "--faults", faults.name(), "--seed", &seed];
+        let mut process = Process::start(arguments, &[("PROVIDER_KEY", API_KEY)])?;
         Ok(Self {
-            url: url.to_owned(),
-            _input: process.stdin.take(),
+            url: process.listens().await?,
             _process: process,
         })
     }

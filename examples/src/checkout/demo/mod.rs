@@ -6,7 +6,11 @@
 //!   habit        what he does that a shop wishes he did not
 //!   seen         what they saw
 //!   browser      a plain HTTP client
+//! steady       a run in which the shop lives until the end
+//! crash        a run in which it is killed again and again
+//!   lives        its processes, and what they counted
 //! child        the provider's process
+//! process      a process of this program
 //! progress     what is shown meanwhile
 //! ```
 
@@ -14,12 +18,16 @@ mod browser;
 mod buyer;
 mod buyers;
 mod child;
+mod crash;
 mod habit;
+mod lives;
+mod process;
 mod progress;
 mod seen;
+mod steady;
 
 use std::net::Ipv4Addr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -28,19 +36,21 @@ use buttress_circuit_breaker::CircuitBreakerLayer;
 use buttress_classify::BoxError;
 use buttress_key::DerivationSecret;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::Instant;
 
 pub use self::buyers::{Address, Buyers, Order, Receipt};
 use self::child::Child;
-use self::progress::Progress;
 pub use self::seen::Seen;
-use super::cli::DemoArgs;
-use super::report::{Outage, Report, Run};
+use super::cli::{DemoArgs, ShopArgs};
+use super::host::host;
+use super::input_ends;
+use super::report::{Outage, Run};
 use super::shop::reconcile::Lags;
 use super::shop::stack::Limits;
-use super::shop::store::Store;
-use super::shop::{self, Account, Shop, breaker};
+use super::shop::store::{RowStore, Store};
+use super::shop::{Account, Settings, Shop, Slips, breaker};
+
+const PAGE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
 
 /// The key that the provider gave to the shop.
 pub const API_KEY: &str = "sk_test_checkout";
@@ -77,62 +87,43 @@ pub fn circuit() -> breaker::Settings {
         .max_open(Duration::from_secs(1))
 }
 
-/// An outage begins when one in so many orders is settled.
-const OUTAGE_AFTER: u32 = 4;
-
-/// By how much an outage may end too late.
-const LATENESS: Duration = Duration::from_secs(5);
-
 /// Buyers who have waited this long, and as long again as an outage lasts, give up; their order
 /// counts as unpaid.
 const PATIENCE: Duration = Duration::from_secs(100);
 
+/// What all of a run's report is about.
+#[derive(Clone, Copy)]
+struct Stage {
+    seed: u64,
+    started: Instant,
+}
+
+impl Stage {
+    fn run(self, args: &DemoArgs, wall: Duration, outage: Option<Outage>) -> Run {
+        Run {
+            orders: args.orders,
+            concurrency: args.concurrency,
+            faults: args.faults,
+            seed: self.seed,
+            started: self.started,
+            wall,
+            outage,
+        }
+    }
+}
+
 /// Runs it, prints the report, and says how it went.
 pub(super) async fn run(args: &DemoArgs) -> Result<ExitCode, BoxError> {
     let seed = args.seed.unwrap_or_else(|| u64::from(fastrand::u32(..)));
-    let child = Child::start(&std::env::current_exe()?, seed, args.faults).await?;
-    let started = Instant::now();
-    let store = args.store.open().await?;
-    let (shop, address) = open(child.url(), store).await?;
-
-    let orders = (1..=args.orders).map(Order::number).collect();
-    let progress = Progress::new(args.orders, &shop);
-    let settled = watch::Sender::new(0);
-    let length = args.outage.map(Duration::from_secs);
-    let patience = PATIENCE + length.unwrap_or_default();
-    let buyers = Buyers::at(&address, args.concurrency, patience, seed);
-    let buying = buyers.place_all(orders, |_| {
-        progress.step();
-        settled.send_modify(|settled| *settled += 1);
-    });
-    let outage = async {
-        match length {
-            Some(length) => outage(&child, length, &settled, args.orders)
-                .await
-                .map(Some),
-            None => Ok(None),
-        }
-    };
-    let (((receipts, seen), wall), outage) =
-        tokio::join!(async { (buying.await, started.elapsed()) }, outage);
-    progress.finish();
-
-    let run = Run {
-        orders: args.orders,
-        concurrency: args.concurrency,
-        faults: args.faults,
+    let provider = Child::start(seed, args.faults).await?;
+    let stage = Stage {
         seed,
-        started,
-        wall,
-        outage: outage?,
+        started: Instant::now(),
     };
-    let report = Report::audit(
-        &run,
-        &receipts,
-        seen,
-        &shop.status().await?,
-        &child.book().await?,
-    );
+    let report = match args.crash {
+        None => steady::run(args, settings(), &provider, stage).await?,
+        Some(kills) => crash::run(args, kills, &provider, stage).await?,
+    };
     if args.json {
         println!("{}", report.to_json());
     } else {
@@ -141,36 +132,58 @@ pub(super) async fn run(args: &DemoArgs) -> Result<ExitCode, BoxError> {
     Ok(ExitCode::from(report.exit_code()))
 }
 
-/// Takes the provider down once some of the orders are settled, and returns when it is back.
-async fn outage(
-    child: &Child,
-    length: Duration,
-    settled: &watch::Sender<u32>,
-    orders: u32,
-) -> Result<Outage, BoxError> {
-    let enough = |&settled: &u32| settled >= orders / OUTAGE_AFTER;
-    settled.subscribe().wait_for(enough).await?;
-    let began = Instant::now();
-    child.take_down(length).await?;
-    sleep_until(began + length).await;
-    // It began a little later than the call that asked for it, and so it ends.
-    timeout(LATENESS, child.is_back()).await?;
-    Ok(Outage { began, length })
+/// How the shop of the demonstration behaves.
+fn settings() -> Settings {
+    Settings::new(LAGS, SCHEDULE)
 }
 
-/// Opens the shop against the provider at `url`; also where it listens.
-async fn open(url: &str, store: Store) -> Result<(Shop, String), BoxError> {
-    let settings = shop::Settings::new(LAGS, SCHEDULE);
+/// A shop in front of the provider at `url`.
+fn shop_at(url: &str, settings: Settings, store: Store) -> Result<Shop, BoxError> {
     let secret = DerivationSecret::new("a secret of the demonstration")?;
     let account = Account {
         url: url.to_owned(),
         api_key: API_KEY.to_owned(),
     };
-    let shop = Shop::open(settings, &LIMITS, circuit(), &account, store, secret)?;
+    Shop::open(settings, &LIMITS, circuit(), &account, store, secret)
+}
+
+/// `checkout shop`: the shop of a demonstration in a process of its own.
+pub(super) async fn keep_shop(args: ShopArgs) -> Result<(), BoxError> {
+    let settings = Settings {
+        orphans: args.orphans.into(),
+        slips: args.slips.map(|path| Slips::open(&path)).transpose()?,
+        ..settings()
+    };
+    let shop = shop_at(&args.provider, settings, args.store.open().await?)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let address = format!("http://{}", listener.local_addr()?);
-    let routes = shop::router(shop.clone());
-    tokio::spawn(async move { axum::serve(listener, routes).await });
-    tokio::spawn(shop.clone().tend());
-    Ok((shop, address))
+    let told = async move {
+        match args.with_parent {
+            true => input_ends().await,
+            false => std::future::pending().await,
+        }
+    };
+    host(&shop, listener, told).await
+}
+
+/// Numbers for the next `count` orders: those of earlier runs in the same store are settled.
+async fn orders_after(rows: &dyn RowStore, count: u32) -> Result<Vec<Order>, BoxError> {
+    let (mut last, mut after) = (0, None);
+    loop {
+        let page = rows.page(after.as_deref(), PAGE).await?;
+        if let Some(row) = page.iter().find(|row| !row.is_final()) {
+            let id = &row.order.id;
+            return Err(
+                format!("{id} of an earlier run is not settled, and its provider is gone").into(),
+            );
+        }
+        let numbers = page
+            .iter()
+            .filter_map(|row| row.order.id.strip_prefix("order-")?.parse().ok());
+        last = numbers.max().unwrap_or(0).max(last);
+        match page.last() {
+            Some(row) => after = Some(row.order.id.clone()),
+            None => break,
+        }
+    }
+    Ok((last + 1..=last + count).map(Order::number).collect())
 }

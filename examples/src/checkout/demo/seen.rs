@@ -1,5 +1,6 @@
 //! What the buyers did, and what they were answered.
 
+use std::ops::AddAssign;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
@@ -45,6 +46,21 @@ impl Seen {
             "forgotten": self.forgotten,
             "wrong_answers": self.wrong,
         })
+    }
+}
+
+impl AddAssign for Seen {
+    fn add_assign(&mut self, other: Self) {
+        self.hang_ups += other.hang_ups;
+        self.cut_off += other.cut_off;
+        self.races += other.races;
+        self.replays += other.replays;
+        self.in_flight += other.in_flight;
+        self.turned_away += other.turned_away;
+        self.misuses += other.misuses;
+        self.recalled += other.recalled;
+        self.forgotten += other.forgotten;
+        self.wrong += other.wrong;
     }
 }
 

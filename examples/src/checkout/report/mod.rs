@@ -1,6 +1,7 @@
 //! What an audit found: the buyers' receipts and the shop's status against the provider's ledger.
 
 mod breaker;
+mod crash;
 mod pen;
 mod table;
 
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 pub use self::breaker::{Outage, Reaction};
+pub use self::crash::{Crash, Round};
 use super::demo::{Order, Receipt, Seen};
 use super::provider::{Book, Charge, Faults};
 use super::shop::Status;
@@ -63,6 +65,8 @@ pub struct Report {
     pub status: Status,
     /// What went wrong at the provider, and how often.
     pub faults: BTreeMap<String, u64>,
+    /// What the shop's deaths came to, if it was killed.
+    pub crash: Option<Crash>,
     /// How long buyers waited, in ascending order.
     latencies: Vec<Duration>,
 }
@@ -108,19 +112,25 @@ impl Report {
             seen,
             status: status.clone(),
             faults: book.faults.clone(),
+            crash: None,
             latencies,
         }
     }
 
     /// Whether every order was paid exactly once, and every answer was the right one.
     #[must_use]
-    pub const fn is_exact(&self) -> bool {
+    pub fn is_exact(&self) -> bool {
         self.paid == self.orders
             && self.charges == self.orders
             && self.duplicates == 0
             && self.lost == 0
             && self.seen.wrong == 0
             && self.seen.forgotten == 0
+            && self.rounds().iter().all(Round::is_right)
+    }
+
+    fn rounds(&self) -> &[Round] {
+        self.crash.as_ref().map_or(&[], |crash| &crash.rounds)
     }
 
     /// Whether a run that is long and severe enough met every kind of fault often enough.
@@ -166,6 +176,7 @@ impl Report {
             "driven_again": status.driven_again,
             "begun_anew": status.begun_anew,
             "faults": self.faults,
+            "crash": self.crash.as_ref().map(Crash::to_json),
             "clients": self.seen.to_json(),
             "breaker": breaker::to_json(&status.breaker, self.run.outage, self.run.started),
             "latency_ms": {"p50": latency(50), "p90": latency(90), "p99": latency(99), "max": latency(100)},

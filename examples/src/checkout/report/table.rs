@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 use std::io::IsTerminal;
 
 use buttress_circuit_breaker::{State, Transition};
+use buttress_store::OrphanPolicy;
 
 use super::Report;
 use super::breaker::{Outage, Reaction, openings};
@@ -93,12 +94,28 @@ fn write(page: &mut String, report: &Report, pen: Pen) -> fmt::Result {
     )?;
 
     let circuit = &status.breaker;
+    for round in report.rounds() {
+        let name = match round.orphans {
+            OrphanPolicy::ReExecute => "re-execute",
+            OrphanPolicy::Refuse => "refuse",
+        };
+        line(name, round.told())?;
+    }
     line("circuit", summary(circuit))?;
     if let Some(outage) = run.outage {
         line("outage", told(outage, Reaction::of(circuit, outage)))?;
     }
     changes(page, report, pen)?;
 
+    if let Some(crash) = &report.crash {
+        let orders = column(
+            &format!("orders at {} kills", crash.kills()),
+            &crash.orders,
+            pen,
+        );
+        let requests = column("requests with a key", &crash.requests, pen);
+        side_by_side(page, &orders, &requests)?;
+    }
     columns(page, report, pen)?;
 
     let verdict = match report.exit_code() {
@@ -131,6 +148,14 @@ fn answers(seen: &Seen, pen: Pen) -> String {
 }
 
 fn summary(circuit: &Standing) -> String {
+    if circuit.state.is_none() {
+        let Standing {
+            refused,
+            transitions,
+            ..
+        } = circuit;
+        return format!("a new one in each life: {transitions} changes, {refused} calls refused");
+    }
     let times = match openings(circuit) {
         0 => return "closed all the time".to_owned(),
         1 => "once".to_owned(),
@@ -213,6 +238,10 @@ fn columns(page: &mut String, report: &Report, pen: Pen) -> fmt::Result {
         &report.status.retries,
         pen,
     );
+    side_by_side(page, &left, &right)
+}
+
+fn side_by_side(page: &mut String, left: &[String], right: &[String]) -> fmt::Result {
     writeln!(page)?;
     for index in 0..left.len().max(right.len()) {
         let blank = || " ".repeat(COLUMN);

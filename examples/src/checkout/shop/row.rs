@@ -31,6 +31,20 @@ pub enum State {
     Unknown,
 }
 
+impl State {
+    /// Its name in records and reports.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Charging => "charging",
+            Self::Declined { .. } => "declined",
+            Self::Paid => "paid",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// Why a key can be used no more.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Spent {

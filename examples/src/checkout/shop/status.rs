@@ -125,6 +125,20 @@ impl Shop {
 }
 
 impl Status {
+    /// Adds what another process of the shop has counted; nothing of the rows.
+    pub fn add(&mut self, other: &Self) {
+        self.attempts += other.attempts;
+        for (reason, times) in &other.retries {
+            *self.retries.entry(reason.clone()).or_default() += times;
+        }
+        self.reconciled += other.reconciled;
+        self.found += other.found;
+        self.driven_again += other.driven_again;
+        self.begun_anew += other.begun_anew;
+        self.breaker.refused += other.breaker.refused;
+        self.breaker.transitions += other.breaker.transitions;
+    }
+
     pub(super) fn to_json(&self) -> Value {
         json!({
             "attempts": self.attempts,

@@ -6,6 +6,7 @@
 //!   record       a row as text, the same in every backend
 //!   holds        holds in the memory of the one process that has the rows
 //!   memory, sqlite
+//! census       what is in a store while nobody has it open
 //! ```
 //!
 //! # How a backend is added
@@ -15,11 +16,13 @@
 //!    row is one text, [`record::encode`]; the rest of a backend's columns are the order's id, a
 //!    revision, whether the order is [final](super::row::Row::is_final), and, where several
 //!    processes share the rows, who holds it and until when *by the backend's clock*.
-//! 3. A variant of [`Location`] behind the feature: how it is written, and how it is opened.
+//! 3. A variant of [`Location`] behind the feature: how it is written, how it is opened, and what is
+//!    counted there after a crash.
 //! 4. `store/tests.rs` runs the law against every backend: one line there.
 //!
 //! Nothing else knows which backend it is.
 
+mod census;
 mod holds;
 mod location;
 mod memory;
@@ -39,6 +42,7 @@ use buttress_store_memory::MemoryStore;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteRows;
 pub use self::{
+    census::Census,
     location::{Location, NoLocation},
     memory::MemoryRows,
     rows::{Hold, RowStore, Stored},

@@ -71,6 +71,20 @@ impl SqliteRows {
         Ok(Self { pool, holds })
     }
 
+    /// How many requests are being executed, and of how many the answer is recorded: in the table
+    /// of the idempotency store beside this one.
+    pub(super) async fn count_records(&self) -> Result<(u64, u64), StoreError> {
+        let query = "SELECT count(*) FILTER (WHERE due IS NULL), count(due) \
+            FROM buttress_idempotency";
+        let query = sqlx::query_as(query).fetch_one(&self.pool);
+        let (claims, answers): (i64, i64) = query.await.map_err(failed(READING))?;
+        Ok((claims.cast_unsigned(), answers.cast_unsigned()))
+    }
+
+    pub(super) async fn close(&self) {
+        self.pool.close().await;
+    }
+
     async fn write(&self, row: &Row, hold: Hold) -> Result<bool, StoreError> {
         let query = "INSERT INTO checkout_orders (id, revision, is_final, record) \
             VALUES (?, 1, ?, ?) ON CONFLICT DO NOTHING";
