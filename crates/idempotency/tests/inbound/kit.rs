@@ -18,6 +18,7 @@ use buttress_store_memory::MemoryStore;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
+use tokio::sync::Semaphore;
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, ServiceExt};
 
@@ -160,6 +161,10 @@ pub(crate) enum Mode {
     Late(u64),
     /// What is stored cannot be read.
     Corrupt,
+    /// The next one waits at the gate; those after it work.
+    Gated,
+    /// It writes and reads as the version before did.
+    Old,
     /// What is stored is sealed, as by an encrypting wrapper that is missing later.
     Sealed,
 }
@@ -173,6 +178,7 @@ pub(crate) struct Flaky {
 
 #[derive(Default)]
 struct State {
+    gate: Gate,
     begin: Mutex<Mode>,
     complete: Mutex<Mode>,
     renew: Mutex<Mode>,
@@ -185,7 +191,51 @@ struct State {
     stored: Mutex<Vec<u8>>,
 }
 
+/// Where somebody is held up until the test has done what it wants.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    reached: Arc<Semaphore>,
+    opened: Arc<Semaphore>,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        let shut = || Arc::new(Semaphore::new(0));
+        Self {
+            reached: shut(),
+            opened: shut(),
+        }
+    }
+}
+
+impl Gate {
+    pub(crate) async fn pass(&self) {
+        self.reached.add_permits(1);
+        self.opened.acquire().await.unwrap().forget();
+    }
+
+    pub(crate) async fn is_reached(&self) {
+        self.reached.acquire().await.unwrap().forget();
+    }
+
+    pub(crate) fn open(&self) {
+        self.opened.add_permits(1);
+    }
+}
+
 impl Flaky {
+    /// A handle of its own on these records.
+    pub(crate) fn on(inner: MemoryStore) -> Self {
+        Self {
+            inner,
+            state: Arc::default(),
+        }
+    }
+
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.state.gate
+    }
+
     pub(crate) fn begin_is(&self, mode: Mode) {
         *self.state.begin.lock().unwrap() = mode;
     }
@@ -226,7 +276,7 @@ fn through<'a, T: Send + 'a>(mode: Mode, call: StoreFuture<'a, T>) -> StoreFutur
     let failing = |kind| StoreError::new(kind, "being tested");
     Box::pin(async move {
         match mode {
-            Mode::Up | Mode::Sealed => call.await,
+            Mode::Up | Mode::Sealed | Mode::Gated | Mode::Old => call.await,
             Mode::Down => Err(failing(StoreErrorKind::Unavailable)),
             Mode::Hang => std::future::pending().await,
             Mode::Deaf => {
@@ -247,7 +297,18 @@ impl IdempotencyStore for Flaky {
     fn begin(&self, request: BeginRequest) -> StoreFuture<'_, Begin> {
         self.state.begins.fetch_add(1, SeqCst);
         let mode = *self.state.begin.lock().unwrap();
-        through(mode, self.inner.begin(request))
+        let call = through(mode, self.inner.begin(request));
+        Box::pin(async move {
+            if mode == Mode::Gated {
+                self.begin_is(Mode::Up);
+                self.state.gate.pass().await;
+            }
+            let begun = call.await?;
+            if let (Mode::Old, Begin::Completed { response, .. }) = (mode, &begun) {
+                StoredResponse::decode_up_to(response.encoded().clone(), 1)?;
+            }
+            Ok(begun)
+        })
     }
 
     fn complete<'a>(
@@ -265,7 +326,23 @@ impl IdempotencyStore for Flaky {
                 self.inner.complete(claim, &sealed, retention).await
             });
         }
-        through(mode, self.inner.complete(claim, response, retention))
+        if mode == Mode::Old {
+            // Version 1 had no flags.
+            let fields = response.encoded()[2..].to_vec();
+            let old = Bytes::from([vec![1], fields].concat());
+            return Box::pin(async move {
+                let old = StoredResponse::decode(old)?;
+                self.inner.complete(claim, &old, retention).await
+            });
+        }
+        let call = through(mode, self.inner.complete(claim, response, retention));
+        Box::pin(async move {
+            if mode == Mode::Gated {
+                self.complete_is(Mode::Up);
+                self.state.gate.pass().await;
+            }
+            call.await
+        })
     }
 
     fn renew<'a>(&'a self, claim: &'a Claim, lease: Duration) -> StoreFuture<'a, Settled> {

@@ -2,6 +2,9 @@
 
 mod caps;
 mod chaos;
+#[cfg(feature = "metrics")]
+mod counts;
+mod disconnect;
 mod faults;
 mod keys;
 mod kit;
@@ -11,5 +14,6 @@ mod races;
 mod replay;
 mod scope;
 mod sockets;
+mod versions;
 mod webhooks;
 mod wrappers;
