@@ -352,6 +352,24 @@ async fn answers_outlive_the_store_and_expire_by_the_wall_clock() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_an_hour_off_changes_no_lease() {
+    let fast = || SystemTime::now() + Duration::from_hours(1);
+    let slow = || SystemTime::now() - Duration::from_hours(1);
+    for clock in [fast, slow] {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("store.db");
+        let store = SqliteStore::builder(&file).clock(clock).open();
+        let store = store.await.unwrap();
+        let _claim = claim(&store, 0).await;
+        let found = store.begin(request(0)).await.unwrap();
+        let Begin::InProgress { retry_after } = found else {
+            panic!("{found:?}");
+        };
+        assert!(retry_after <= LEASE && retry_after > LEASE / 2);
+    }
+}
+
+#[tokio::test]
 async fn the_application_keeps_its_own_tables_in_the_same_file() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("shop.db");

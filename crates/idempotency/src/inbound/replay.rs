@@ -77,7 +77,7 @@ fn lasting(headers: &HeaderMap, excluded: &[HeaderName]) -> HeaderMap {
                 .eq_ignore_ascii_case(name.as_str().as_bytes())
         })
     };
-    let mut kept = HeaderMap::with_capacity(headers.len());
+    let mut kept = HeaderMap::with_capacity(headers.keys_len());
     for (name, value) in headers {
         if !is_fleeting(name) && !excluded.contains(name) && !named(name) {
             kept.append(name, value.clone());

@@ -1,4 +1,4 @@
-//! Behaviour of the inbound side, scenario by scenario.
+//! Behaviour of the inbound side, scenario by scenario: see `SCENARIOS.md` beside this folder.
 
 mod caps;
 mod chaos;
