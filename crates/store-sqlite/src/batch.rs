@@ -32,6 +32,11 @@ pub(crate) enum Answer {
 }
 
 impl Operation {
+    /// Whether it begins under `ReExecute`.
+    pub(crate) fn begins_leniently(&self) -> bool {
+        matches!(self, Self::Begin(request) if request.orphan == OrphanPolicy::ReExecute)
+    }
+
     /// The record that it is about, if it is about one.
     pub(crate) const fn key(&self) -> Option<&RecordKey> {
         match self {

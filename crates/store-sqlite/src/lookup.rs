@@ -12,7 +12,8 @@ use crate::row;
 /// What a batch has to know before it decides.
 impl Core {
     /// Claims come from memory. Without `known` records, a key that begins and is not among them is
-    /// taken for absent; everything else is asked in one query.
+    /// taken for absent; everything else is asked in one query. Under `Refuse` a key is asked as well:
+    /// what must be synced is counted, and a repeat must not write for that.
     pub(crate) async fn load(&mut self, batch: &[Call], known: Option<Records>) -> Records {
         let assume = known.is_none();
         let mut records = known.unwrap_or_default();
@@ -30,9 +31,7 @@ impl Core {
             }
             match self.claims.get(key) {
                 Some(record) => records.found(*key, Ok(Some(record))),
-                None if assume && matches!(operation, Operation::Begin(_)) => {
-                    records.assume_absent(*key);
-                }
+                None if assume && operation.begins_leniently() => records.assume_absent(*key),
                 None => {
                     missing.insert(*key);
                 }

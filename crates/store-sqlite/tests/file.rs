@@ -460,6 +460,28 @@ async fn dropping_the_last_clone_closes_the_database() {
 }
 
 #[tokio::test]
+async fn a_repeat_writes_nothing_to_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("store.db");
+    let store = SqliteStore::open(&file).await.unwrap();
+    complete(&store, 0).await;
+    let files = || {
+        ["store.db", "store.db-wal", "store.db.lock"]
+            .map(|name| std::fs::read(dir.path().join(name)).unwrap())
+    };
+    let before = files();
+    for orphan in [OrphanPolicy::ReExecute, OrphanPolicy::Refuse] {
+        let again = BeginRequest {
+            orphan,
+            ..request(0)
+        };
+        let found = store.begin(again).await.unwrap();
+        assert!(matches!(found, Begin::Completed { .. }));
+        assert!(files() == before, "{orphan:?}");
+    }
+}
+
+#[tokio::test]
 async fn close_finishes_what_has_been_asked() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("store.db");
