@@ -142,6 +142,17 @@ mod tests {
 
     use super::*;
 
+    /// A tag has no `==`, which would stop at the first difference: were there one, this would not compile.
+    const _: fn() = || {
+        trait Incomparable<Why> {
+            fn holds() {}
+        }
+        struct Comparable;
+        impl<T> Incomparable<()> for T {}
+        impl<T: PartialEq> Incomparable<Comparable> for T {}
+        let _ = <Tag as Incomparable<_>>::holds;
+    };
+
     const ALL: [Encoding; 3] = [Encoding::Base64, Encoding::Hex, Encoding::HexAnyCase];
 
     #[test]

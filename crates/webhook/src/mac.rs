@@ -164,6 +164,8 @@ impl Keys {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::encoding::Encoding;
 
@@ -218,5 +220,39 @@ mod tests {
         assert!(refused(Secrets::from_iter([] as [&str; 0])));
         assert!(refused(["1", "2", "3", "4", "5"].into()));
         assert!(!refused(["1", "2", "3", "4"].into()));
+    }
+
+    proptest! {
+        #[test]
+        fn equal_says_what_is_equal(one in "[ab]{0,4}", other in "[ab]{0,4}") {
+            prop_assert_eq!(equal(one.as_bytes(), other.as_bytes()), one == other);
+        }
+    }
+
+    /// Comparison happens in this file, or in the crates that verify public-key signatures.
+    #[test]
+    fn nothing_else_compares_in_constant_time_or_should() {
+        let mut sources = Vec::new();
+        let mut folders = vec![std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if !path.ends_with("mac.rs") {
+                    sources.push((std::fs::read_to_string(&path).unwrap(), path));
+                }
+            }
+        }
+        assert!(sources.len() > 60);
+        for (source, path) in sources {
+            for comparison in ["subtle", "ct_eq", "verify_slice", "as_slice() =="] {
+                assert!(
+                    !source.contains(comparison),
+                    "{}: {comparison}",
+                    path.display()
+                );
+            }
+        }
     }
 }

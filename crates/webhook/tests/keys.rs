@@ -291,28 +291,49 @@ async fn names_that_an_attacker_makes_up_cost_30_fetches_a_minute() {
     assert_eq!(last, 503);
 }
 
+const SUBSCRIBE: &str = "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=t-1";
+
+fn sns_confirmation(url: &str) -> Value {
+    let signed = format!(
+        "Message\nConfirm?\nMessageId\nm-2\nSubscribeURL\n{url}\nTimestamp\n2026-09-21T00:00:00.000Z\nToken\nt-1\nTopicArn\n{TOPIC}\nType\nSubscriptionConfirmation\n"
+    );
+    json!({
+        "Type": "SubscriptionConfirmation",
+        "MessageId": "m-2",
+        "Token": "t-1",
+        "TopicArn": TOPIC,
+        "Message": "Confirm?",
+        "SubscribeURL": url,
+        "Timestamp": "2026-09-21T00:00:00.000Z",
+        "SignatureVersion": "2",
+        "Signature": rsa_sign(&signed),
+        "SigningCertURL": SNS_CERT,
+    })
+}
+
+#[tokio::test]
+async fn no_flipped_bit_of_a_subscription_verifies() {
+    let client = Client::answering(200, certificate());
+    let keys = CertificateSource::aws_sns(client.service());
+    let layer = layer(aws_sns([TOPIC], keys).unwrap());
+    let text = sns_confirmation(SUBSCRIBE).to_string();
+    for name in ["SubscribeURL", "Token"] {
+        let start = text.find(&format!("\"{name}\":\"")).unwrap() + name.len() + 4;
+        let end = start + text[start..].find('"').unwrap();
+        for bit in start * 8..end * 8 {
+            let mut body = text.clone().into_bytes();
+            body[bit / 8] ^= 1 << (bit % 8);
+            let request = Request::post("/").body(Full::<Bytes>::from(body)).unwrap();
+            assert_eq!(send(&layer, request).await.status, 401, "bit {bit}, {name}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_subscription_is_offered_and_not_visited() {
     let client = Client::answering(200, certificate());
-    let message = |url: &str| {
-        let signed = format!(
-            "Message\nConfirm?\nMessageId\nm-2\nSubscribeURL\n{url}\nTimestamp\n2026-09-21T00:00:00.000Z\nToken\nt-1\nTopicArn\n{TOPIC}\nType\nSubscriptionConfirmation\n"
-        );
-        json!({
-            "Type": "SubscriptionConfirmation",
-            "MessageId": "m-2",
-            "Token": "t-1",
-            "TopicArn": TOPIC,
-            "Message": "Confirm?",
-            "SubscribeURL": url,
-            "Timestamp": "2026-09-21T00:00:00.000Z",
-            "SignatureVersion": "2",
-            "Signature": rsa_sign(&signed),
-            "SigningCertURL": SNS_CERT,
-        })
-    };
-    let url = "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=t-1";
-    let outcome = sns(&client, &message(url)).await;
+    let url = SUBSCRIBE;
+    let outcome = sns(&client, &sns_confirmation(url)).await;
     let (verified, body) = outcome.handled.unwrap();
     assert_eq!(verified.topic(), Some("SubscriptionConfirmation"));
     let offered = SnsSubscription::of(&body).unwrap();
@@ -325,7 +346,7 @@ async fn a_subscription_is_offered_and_not_visited() {
         "https://evil.example/",
         "http://sns.us-east-1.amazonaws.com/x",
     ] {
-        let outcome = sns(&client, &message(url)).await;
+        let outcome = sns(&client, &sns_confirmation(url)).await;
         assert_eq!(SnsSubscription::of(&outcome.handled.unwrap().1), None);
     }
 }

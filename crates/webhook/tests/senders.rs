@@ -6,72 +6,17 @@ use std::time::Duration;
 
 use buttress_event::{Bound, Dedupe, EventId, Verified};
 use buttress_webhook::{
-    HmacScheme, PublicUrl, adyen_payments, adyen_platform, calendly, clerk, dropbox, github,
-    gitlab_signed, gitlab_token, hubspot_v3, intercom, lemonsqueezy, linear, mailgun, meta, openai,
-    paddle, razorpay, shopify, shopify_events, slack, square, standard_webhooks, stripe, svix,
-    telegram, twilio, twilio_shared_key, typeform, workos, zoom,
+    Covered, HmacScheme, PublicUrl, adyen_payments, adyen_platform, calendly, clerk, dropbox,
+    github, gitlab_signed, gitlab_token, hubspot_v3, intercom, lemonsqueezy, linear, mailgun, meta,
+    openai, paddle, razorpay, shopify, shopify_events, slack, square, standard_webhooks, stripe,
+    svix, telegram, twilio, twilio_shared_key, typeform, workos, zoom,
 };
 use bytes::Bytes;
+use common::schemes::{BODY, KEY, request, schemes, url};
 use common::{NOW, layer, now, send, signed, signed_with};
 use hmac::{Hmac, KeyInit, Mac};
 use http::Request;
 use http_body_util::Full;
-
-const KEY: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
-const BODY: &str = r#"{"id":"evt_1","event_id":"evt_1","webhookTimestamp":1790000000000}"#;
-
-fn url() -> PublicUrl {
-    PublicUrl::origin("https://shop.example.com").unwrap()
-}
-
-/// A request with every header that some sender signs or requires.
-fn request() -> http::request::Builder {
-    Request::post("/hook?a=1")
-        .header("webhook-id", "msg_1")
-        .header("svix-id", "msg_1")
-        .header("x-shopify-topic", "orders/create")
-        .header("x-shopify-shop-domain", "a.myshopify.com")
-        .header("x-shopify-api-version", "2026-10")
-        .header("x-shopify-webhook-id", "w-1")
-        .header("shopify-topic", "orders/create")
-        .header("shopify-shop-domain", "a.myshopify.com")
-        .header("shopify-api-version", "2026-10")
-        .header("shopify-event-id", "e-1")
-        .header("x-github-delivery", "d-1")
-        .header("x-razorpay-event-id", "r-1")
-        .header("linear-delivery", "l-1")
-}
-
-fn schemes() -> Vec<(HmacScheme, EventId)> {
-    let signed = |id: &str| EventId::signed(id);
-    let unsigned = |id: &str| EventId::unsigned(id);
-    vec![
-        (adyen_platform("00ff").unwrap(), EventId::None),
-        (calendly("secret").unwrap(), EventId::None),
-        (clerk(KEY).unwrap(), signed("msg_1")),
-        (dropbox("secret").unwrap(), EventId::None),
-        (github("secret").unwrap(), unsigned("d-1")),
-        (gitlab_signed(KEY).unwrap(), signed("msg_1")),
-        (hubspot_v3(url(), "secret").unwrap(), EventId::None),
-        (intercom("secret").unwrap(), signed("evt_1")),
-        (lemonsqueezy("secret").unwrap(), EventId::None),
-        (linear("secret").unwrap(), unsigned("l-1")),
-        (meta("secret", "token").unwrap(), EventId::None),
-        (openai(KEY).unwrap(), signed("msg_1")),
-        (paddle("secret").unwrap(), signed("evt_1")),
-        (razorpay("secret").unwrap(), unsigned("r-1")),
-        (shopify("secret").unwrap(), unsigned("w-1")),
-        (shopify_events("secret").unwrap(), unsigned("e-1")),
-        (slack("secret").unwrap(), signed("evt_1")),
-        (square(url(), "secret").unwrap(), signed("evt_1")),
-        (standard_webhooks(KEY).unwrap(), signed("msg_1")),
-        (stripe("secret").unwrap(), signed("evt_1")),
-        (svix(KEY).unwrap(), signed("msg_1")),
-        (typeform("secret").unwrap(), signed("evt_1")),
-        (workos("secret").unwrap(), signed("evt_1")),
-        (zoom("secret").unwrap(), EventId::None),
-    ]
-}
 
 async fn receipt(scheme: HmacScheme, request: Request<Full<Bytes>>) -> Verified {
     let outcome = send(&layer(scheme), request).await;
@@ -100,6 +45,36 @@ async fn no_scheme_accepts_a_delivery_outside_its_window() {
         let past = window + Duration::from_secs(1);
         let layer = buttress_webhook::WebhookVerifyLayer::new(scheme).clock(move || now() + past);
         assert_eq!(send(&layer, request).await.status, 401, "{}", facts.source);
+    }
+}
+
+#[tokio::test]
+async fn no_scheme_accepts_a_delivery_without_a_header_that_it_needs() {
+    for (scheme, _) in schemes() {
+        let facts = buttress_webhook::Scheme::facts(&scheme).clone();
+        let signed = signed_with(&scheme, request(), BODY);
+        let bare = request().body(()).unwrap();
+        let needed = signed.headers().keys().filter(|name| {
+            let is_new = !bare.headers().contains_key(*name);
+            is_new || facts.covers.contains(&Covered::Header((*name).clone()))
+        });
+        let needed: Vec<_> = needed.cloned().collect();
+        assert!(!needed.is_empty());
+        let layer = layer(scheme);
+        for name in needed {
+            let mut absent = signed.clone();
+            absent.headers_mut().remove(&name);
+            let mut empty = signed.clone();
+            empty.headers_mut().insert(&name, "".parse().unwrap());
+            let mut twice = signed.clone();
+            twice.headers_mut().append(&name, "0".parse().unwrap());
+            for request in [absent, empty, twice] {
+                let outcome = send(&layer, request).await;
+                assert_eq!(outcome.status, 401, "{}: {name}", facts.source);
+                assert!(outcome.handled.is_none());
+            }
+        }
+        assert_eq!(send(&layer, signed).await.status, 204);
     }
 }
 

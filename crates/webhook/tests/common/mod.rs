@@ -1,6 +1,8 @@
 //! Deliveries that every test needs.
 #![allow(dead_code, reason = "each test file uses some of them")]
 
+pub(crate) mod schemes;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -165,6 +165,112 @@ async fn the_proxied_request_of_appendix_b_3_verifies() {
     assert!(check(&scheme, request, created()).await.is_ok());
 }
 
+const B4: (&str, &str) = (
+    r#"transform=("@method" "@path" "@authority" "accept");created=1618884473;keyid="test-key-ed25519""#,
+    "ZT1kooQsEHpZ0I1IjCqtQppOmIqlJPeo7DHR3SoMn0s5JZ1eRGS0A+vyYP9t/LXlh5QMFFQ6cpLt2m0pmj3NDA==",
+);
+
+fn ed25519() -> MessageKey {
+    MessageKey::ed25519(&decode(ED25519)).unwrap()
+}
+
+/// What appendix B.4 says of the ways in which a message may change on its way.
+#[tokio::test]
+async fn the_request_of_appendix_b_4_verifies_unless_something_covered_changes() {
+    let ask = async |method: &str, uri: &str, host: &str, headers: &[(&str, &str)]| {
+        let url = PublicUrl::origin(host).unwrap();
+        let source = Source::from_static("rfc");
+        let scheme = MessageSignatureScheme::builder(source, "transform", url, ed25519());
+        let scheme = scheme.require(["@method", "@path", "@authority"]).build();
+        let request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .header("signature-input", B4.0)
+            .header("signature", format!("transform=:{}:", B4.1));
+        let request = headers.iter().fold(request, |request, (name, value)| {
+            request.header(*name, *value)
+        });
+        check(&scheme, request, created()).await.is_ok()
+    };
+    let host = "https://example.org";
+    let uri = "/demo?name1=Value1&Name2=value2";
+    let date = ("date", "Fri, 15 Jul 2022 14:24:55 GMT");
+    let (json, any) = (("accept", "application/json"), ("accept", "*/*"));
+    assert!(ask("GET", uri, host, &[date, json, any]).await);
+    // Another query, and another header.
+    let language = ("accept-language", "en-US,en;q=0.5");
+    let more = "/demo?name1=Value1&Name2=value2&param=added";
+    assert!(ask("GET", more, host, &[date, json, any, language]).await);
+    // The lines of a header joined, with the date gone.
+    assert!(ask("GET", uri, host, &[("accept", "application/json, */*")]).await);
+    // Space around a line, and headers in another order.
+    assert!(
+        ask(
+            "GET",
+            uri,
+            host,
+            &[("accept", "  application/json "), date, any]
+        )
+        .await
+    );
+    // Case in the host, and its usual port.
+    assert!(ask("GET", uri, "https://EXAMPLE.org:443", &[json, any]).await);
+
+    assert!(!ask("POST", uri, host, &[json, any]).await, "method");
+    assert!(
+        !ask("GET", uri, "https://example.com", &[json, any]).await,
+        "host"
+    );
+    assert!(
+        !ask("GET", "/demo/?name1=Value1", host, &[json, any]).await,
+        "path"
+    );
+    assert!(!ask("GET", uri, host, &[any, json]).await, "order of lines");
+    assert!(!ask("GET", uri, host, &[json]).await, "a line gone");
+}
+
+/// The one signature of the RFC by `rsa-v1_5-sha256`: its section 4.3, what the proxy signs.
+#[tokio::test]
+async fn the_proxys_signature_of_section_4_3_verifies_until_it_expires() {
+    // Around a key as PKCS#1 has it (RFC 8017, appendix A.1): that it is RSA's, in a bit string.
+    const FRAME: &str = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A";
+    const KEY: &str = "MIIBCgKCAQEAhAKYdtoeoy8zcAcR874L8cnZxKzAGwd7v36APp7Pv6Q2jdsPBRrwWEBnez6d0UDKDwGbc6nxfEXAy5mbhgajzrw3MOEt8uA5txSKobBpKDeBLOsdJKFqMGmXCQvEG7YemcxDTRPxAleIAgYYRjTSd/QBwVW9OwNFhekro3RtlinV0a75jfZgkne/YiktSvLG34lw2zqXBDTC5NHROUqGTlML4PlNZS5Ri2U4aCNx2rUPRcKIlE0PuKxI4T+HIaFpv8+rdV6eUgOrB2xeI1dSFFn/nnv5OoZJEIB+VmuKn3DCUcCZSFlQPSXSfBDiUGhwOw76WuSSsf1D4b/vLoJ10wIDAQAB";
+    const SIGNED: (&str, &str) = (
+        r#"proxy_sig=("@method" "@authority" "@path" "content-digest" "content-type" "content-length" "forwarded");created=1618884480;keyid="test-key-rsa";alg="rsa-v1_5-sha256";expires=1618884540"#,
+        "S6ZzPXSdAMOPjN/6KXfXWNO/f7V6cHm7BXYUh3YD/fRad4BCaRZxP+JH+8XY1I6+8Cy+CM5g92iHgxtRPz+MjniOaYmdkDcnL9cCpXJleXsOckpURl49GwiyUpZ10KHgOEe11sx3G2gxI8S0jnxQB+Pu68U9vVcasqOWAEObtNKKZd8tSFu7LB5YAv0RAGhB8tmpv7sFnIm9y+7X5kXQfi8NMaZaA8i2ZHwpBdg7a6CMfwnnrtflzvZdXAsD3LH2TwevU+/PBPv0B6NMNk93wUs/vfJvye+YuI87HU38lZHowtznbLVdp770I6VHR6WfgS9ddzirrswsE1w5o0LV/g==",
+    );
+    let spki = [decode(FRAME), decode(KEY)].concat();
+    let key = VerifyingKey::rsa_spki_der(&spki).unwrap();
+    let key = MessageKey::rsa_v1_5_sha256(key).unwrap().id("test-key-rsa");
+    let url = PublicUrl::origin("https://origin.host.internal.example").unwrap();
+    let scheme = MessageSignatureScheme::builder(Source::from_static("rfc"), "proxy_sig", url, key);
+    let scheme = scheme
+        .require(["@method", "content-digest", "forwarded"])
+        .build();
+    let forwarded = "for=192.0.2.123;host=example.com;proto=https";
+    let request = || request(SIGNED).header("forwarded", forwarded);
+    for (seconds, verifies) in [(0, true), (60, true), (61, false)] {
+        let now = created() + Duration::from_secs(7 + seconds);
+        let verdict = check(&scheme, request(), now).await;
+        assert_eq!(verdict.is_ok(), verifies, "{seconds}: {verdict:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_flipped_bit_of_a_public_key_signature_verifies() {
+    for (signed, key) in [(B23, rsa()), (B26, ed25519())] {
+        let scheme = scheme(signed, key, &[]);
+        let signature = decode(signed.1);
+        for bit in 0..signature.len() * 8 {
+            let mut flipped = signature.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let flipped = STANDARD.encode(flipped);
+            let verdict = check(&scheme, request((signed.0, &flipped)), created()).await;
+            assert_eq!(verdict.unwrap_err(), Refused::Mismatch, "{bit}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_signature_that_covers_too_little_is_refused() {
     let url = PublicUrl::origin("https://example.com").unwrap();
