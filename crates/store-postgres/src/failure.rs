@@ -17,8 +17,10 @@ pub(crate) fn is_conflict(error: &sqlx::Error) -> bool {
 }
 
 /// Somebody else held a lock for too long.
-pub(crate) fn is_lock_timeout(error: &sqlx::Error) -> bool {
-    code(error) == Some("55P03")
+pub(crate) fn is_lock_timeout(error: &StoreError) -> bool {
+    let source = std::error::Error::source(error);
+    let cause = source.and_then(|source| source.downcast_ref::<sqlx::Error>());
+    cause.and_then(code) == Some("55P03")
 }
 
 fn code(error: &sqlx::Error) -> Option<&str> {

@@ -11,6 +11,9 @@ pub(crate) enum Protocol {
     /// As one text, which leaves nothing behind on the server: for poolers that give each
     /// transaction another connection.
     Simple,
+    /// The same as the first statement of a transaction, which was begun with a limit for this
+    /// statement's waits alone.
+    SimpleFirst,
 }
 
 /// What a statement is given: bytes and numbers, and never a text of somebody else's.
@@ -42,6 +45,12 @@ impl Protocol {
             }
             Self::Simple => {
                 let query = sqlx::raw_sql(AssertSqlSafe(render(text, values)));
+                connection.fetch_all(query).await
+            }
+            Self::SimpleFirst => {
+                let mut text = render(text, values);
+                text.push_str("; SET LOCAL lock_timeout = DEFAULT");
+                let query = sqlx::raw_sql(AssertSqlSafe(text));
                 connection.fetch_all(query).await
             }
         }

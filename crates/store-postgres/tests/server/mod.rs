@@ -5,6 +5,9 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) mod child;
+pub(crate) mod proxy;
+
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::chown;
@@ -17,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use buttress_store_postgres::PostgresStore;
 use sqlx::{AssertSqlSafe, ConnectOptions};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 
 /// The user whom the servers run as; both refuse to run as root.
 const USER: &str = "postgres";
@@ -230,7 +233,7 @@ pub(crate) async fn until(mut happened: impl FnMut() -> bool) {
     }
 }
 
-fn options(port: u16) -> PgConnectOptions {
+pub(crate) fn options(port: u16) -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass()
         .host("127.0.0.1")
         .port(port)
@@ -331,4 +334,29 @@ fn guard(script: &str) -> ChildStdin {
 fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.local_addr().unwrap().port()
+}
+
+/// Waits until so many connections of the pool's role wait for a lock.
+pub(crate) async fn until_blocked(pool: &PgPool, count: i64) {
+    until_count(pool, "wait_event_type = 'Lock'", count).await;
+}
+
+/// Waits until so many connections of the pool's role are in a transaction and do nothing.
+pub(crate) async fn until_idle_in_transaction(pool: &PgPool, count: i64) {
+    until_count(pool, "state = 'idle in transaction'", count).await;
+}
+
+async fn until_count(pool: &PgPool, condition: &str, count: i64) {
+    let text = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE usename = current_user AND {condition}"
+    );
+    let begun = Instant::now();
+    loop {
+        let query = sqlx::query_scalar::<_, i64>(AssertSqlSafe(text.clone()));
+        if query.fetch_one(pool).await.unwrap() >= count {
+            return;
+        }
+        assert!(begun.elapsed() < MINUTE, "waited in vain: {condition}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
