@@ -122,8 +122,11 @@ pub(crate) const ADOPT_COMPLETED: &str = concat!(
 );
 
 /// `key`
-pub(crate) const ADOPT_NOT_EXECUTED: &str =
-    concat!("DELETE FROM buttress_idempotency WHERE ", lost!(), notify!());
+pub(crate) const ADOPT_NOT_EXECUTED: &str = concat!(
+    "DELETE FROM buttress_idempotency WHERE ",
+    lost!(),
+    notify!()
+);
 
 /// `key` → what stands in the way of a settlement
 pub(crate) const LOOK: &str = "

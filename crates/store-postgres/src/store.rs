@@ -22,6 +22,8 @@ use crate::{Listener, row, sql};
 /// The first pause of one who waits and is not woken; each further one is twice as long.
 const FIRST_POLL: Duration = Duration::from_millis(20);
 const LONGEST_POLL: Duration = Duration::from_millis(500);
+/// How long a call waits for a connection of the store's own pool.
+const ACQUIRE: Duration = Duration::from_secs(2);
 /// How long a connection is trusted without a test.
 const UNTESTED: Duration = Duration::from_secs(1);
 /// How often one who is woken looks all the same, for a notification may be lost.
@@ -53,12 +55,14 @@ impl PostgresStore {
     /// A pool of its own, of at most `connections`, made one by one as they are needed.
     ///
     /// A connection that has been idle for a second is tested before it is used, and one that is
-    /// busy is not: a call is one round trip. Statements are not logged.
+    /// busy is not: a call is one round trip. A call waits for a connection for 2 seconds at most, be
+    /// the server down or the pool busy. Statements are not logged.
     #[must_use]
     pub fn connect(options: PgConnectOptions, connections: NonZeroU32) -> Self {
         let options = options.extra_float_digits(None).disable_statement_logging();
         let pool = PgPoolOptions::new()
             .max_connections(connections.get())
+            .acquire_timeout(ACQUIRE)
             .test_before_acquire(false)
             .before_acquire(|connection, idle| {
                 Box::pin(async move {

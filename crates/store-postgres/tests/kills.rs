@@ -4,7 +4,7 @@ mod server;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use buttress_store::{
     Begin, BeginRequest, Fingerprint, OrphanPolicy, RecordKey, Settled, StoredResponse, Token,
@@ -15,14 +15,15 @@ use server::Server;
 use server::child::{self, Process, said, say};
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
+use tokio::time::Instant;
 
 const DAY: Duration = Duration::from_hours(24);
 /// What each client works on at once.
-const CALLERS: u64 = 6;
+const CALLERS: u64 = 12;
 
-const BACKENDS: usize = 440;
-const CLIENTS: usize = 50;
-const SERVERS: usize = 10;
+const BACKENDS: usize = 470;
+const CLIENTS: usize = 25;
+const SERVERS: usize = 5;
 
 fn key(number: u64) -> RecordKey {
     RecordKey::derive(&[&number.to_be_bytes()])
@@ -40,7 +41,7 @@ async fn in_a_process_of_its_own() {
         return;
     };
     let options = server::options(orders.port).application_name("client");
-    let store = PostgresStore::connect(options, NonZeroU32::MIN.saturating_add(7));
+    let store = PostgresStore::connect(options, NonZeroU32::MIN.saturating_add(11));
     let mut tasks = tokio::task::JoinSet::new();
     for caller in 0..CALLERS {
         let store = store.clone();
@@ -118,13 +119,15 @@ async fn over_500_kills_each_effect_happens_exactly_once() {
     let mut dice = fastrand::Rng::with_seed(7);
     let (mut backends, mut killed_clients, mut servers) = (0, 0, 0);
     while backends + killed_clients + servers < BACKENDS + CLIENTS + SERVERS {
-        tokio::time::sleep(Duration::from_micros(dice.u64(0..12_000))).await;
+        tokio::time::sleep(Duration::from_micros(dice.u64(0..10_000))).await;
         if kill_backend(&mut connection).await {
             backends += 1;
         }
         let due = |what: usize| backends * what / BACKENDS;
         if killed_clients < due(CLIENTS).min(CLIENTS) {
-            let first = acknowledged.last().map_or(0, |last: &u64| last.saturating_sub(20));
+            let first = acknowledged
+                .last()
+                .map_or(0, |last: &u64| last.saturating_sub(3 * CALLERS));
             let client = std::mem::replace(&mut clients[killed_clients % 2], start(first));
             acknowledged.extend(said(&client.kill(), "done"));
             killed_clients += 1;
@@ -142,7 +145,12 @@ async fn over_500_kills_each_effect_happens_exactly_once() {
 
     // Whoever is still at work has been killed; its last statement may not have ended yet.
     let busy = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'client'";
-    while sqlx::query_scalar::<_, i64>(busy).fetch_one(&mut connection).await.unwrap() > 0 {
+    while sqlx::query_scalar::<_, i64>(busy)
+        .fetch_one(&mut connection)
+        .await
+        .unwrap()
+        > 0
+    {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let effects = sqlx::query_as("SELECT number, count(*) FROM effects GROUP BY number");
@@ -158,7 +166,8 @@ async fn over_500_kills_each_effect_happens_exactly_once() {
 
     // Each record is completed and has its effect, and each effect its record.
     let records = sqlx::query_as("SELECT key, response FROM buttress_idempotency");
-    let records: Vec<(Vec<u8>, Option<Vec<u8>>)> = records.fetch_all(&mut connection).await.unwrap();
+    let records: Vec<(Vec<u8>, Option<Vec<u8>>)> =
+        records.fetch_all(&mut connection).await.unwrap();
     let records: BTreeSet<_> = records.into_iter().collect();
     let expected: BTreeSet<_> = happened
         .iter()
@@ -175,5 +184,5 @@ async fn over_500_kills_each_effect_happens_exactly_once() {
         happened.len(),
         acknowledged.len()
     );
-    assert!(acknowledged.len() > 1000, "{}", acknowledged.len());
+    assert!(acknowledged.len() > 100, "{}", acknowledged.len());
 }

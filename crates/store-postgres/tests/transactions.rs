@@ -171,9 +171,7 @@ struct App {
 
 async fn app() -> App {
     let store = shop().await;
-    let transactions = store
-        .transactions()
-        .lock_wait(Duration::from_millis(300));
+    let transactions = store.transactions().lock_wait(Duration::from_millis(300));
     let idempotency = IdempotencyKeyLayer::inbound(transactions.clone())
         .single_tenant()
         .orphan_policy(OrphanPolicy::Refuse)

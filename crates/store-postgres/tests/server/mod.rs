@@ -8,31 +8,33 @@
 pub(crate) mod child;
 pub(crate) mod proxy;
 
+use std::fmt::Write;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use buttress_store_postgres::PostgresStore;
-use sqlx::{AssertSqlSafe, ConnectOptions};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions};
+use tokio::time::{Instant, sleep};
 
 /// The user whom the servers run as; both refuse to run as root.
 const USER: &str = "postgres";
 /// As long as something may take on a machine that is busy with other things.
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// A server whose schema is in place.
 pub(crate) struct Server {
     dir: PathBuf,
     port: u16,
     process: Mutex<Child>,
-    _guard: ChildStdin,
+    _guard: Child,
 }
 
 impl Server {
@@ -96,7 +98,7 @@ impl Server {
         // The backends of the one before notice its end, and hold its memory until they do.
         for attempt in 0.. {
             *process = spawn(&self.dir, self.port);
-            std::thread::sleep(Duration::from_millis(30));
+            apart(async || sleep(Duration::from_millis(30)).await);
             if process.try_wait().unwrap().is_none() {
                 break;
             }
@@ -133,7 +135,7 @@ impl Server {
         apart(async || {
             while let Err(error) = self.options().connect().await {
                 assert!(begun.elapsed() < MINUTE, "{error}: {}", self.log());
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                sleep(Duration::from_millis(20)).await;
             }
         });
     }
@@ -151,7 +153,8 @@ impl Server {
 /// pgbouncer in transaction mode before the shared server, with fewer connections than callers.
 pub(crate) struct Pooler {
     port: u16,
-    _guard: ChildStdin,
+    _process: Child,
+    _guard: Child,
 }
 
 impl Pooler {
@@ -165,9 +168,10 @@ impl Pooler {
         let port = free_port();
         let settings = dir.join("pgbouncer.ini");
         // It takes nobody's word for who exists.
-        let roles = (0..1000).map(|number| format!("role_{number}"));
-        let users = roles.chain([USER.to_owned()]);
-        let users: String = users.map(|user| format!("\"{user}\" \"\"\n")).collect();
+        let mut users = format!("\"{USER}\" \"\"\n");
+        for number in 0..1000 {
+            writeln!(users, "\"role_{number}\" \"\"").unwrap();
+        }
         fs::write(dir.join("users"), users).unwrap();
         fs::write(
             &settings,
@@ -183,7 +187,7 @@ impl Pooler {
         )
         .unwrap();
         let mut pgbouncer = as_user(Path::new("/usr/sbin/pgbouncer"));
-        let mut process = pgbouncer
+        let process = pgbouncer
             .arg("-q")
             .arg(&settings)
             .stdin(Stdio::null())
@@ -195,14 +199,16 @@ impl Pooler {
             process.id(),
             dir.display()
         ));
-        let begun = Instant::now();
-        while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-            assert!(process.try_wait().unwrap().is_none(), "pgbouncer ended");
-            assert!(begun.elapsed() < MINUTE, "no pgbouncer");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        apart(async || {
+            let begun = Instant::now();
+            while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+                assert!(begun.elapsed() < MINUTE, "no pgbouncer");
+                sleep(Duration::from_millis(10)).await;
+            }
+        });
         Self {
             port,
+            _process: process,
             _guard: guard,
         }
     }
@@ -229,7 +235,7 @@ pub(crate) async fn until(mut happened: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !happened() {
         assert!(begun.elapsed() < MINUTE, "waited in vain");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        sleep(Duration::from_millis(5)).await;
     }
 }
 
@@ -317,9 +323,9 @@ fn temporary(prefix: &str) -> PathBuf {
     dir.keep()
 }
 
-/// Runs `script` when the test process has ended, or drops what this returns.
-fn guard(script: &str) -> ChildStdin {
-    let mut shell = Command::new("sh")
+/// Runs `script` when the test process has ended: its end of the pipe is closed then.
+fn guard(script: &str) -> Child {
+    Command::new("sh")
         .arg("-c")
         .arg(format!("trap '' INT TERM HUP; cat >/dev/null; {script}"))
         .stdin(Stdio::piped())
@@ -327,8 +333,7 @@ fn guard(script: &str) -> ChildStdin {
         .stderr(Stdio::null())
         .process_group(0)
         .spawn()
-        .unwrap();
-    shell.stdin.take().unwrap()
+        .unwrap()
 }
 
 fn free_port() -> u16 {
@@ -357,6 +362,6 @@ async fn until_count(pool: &PgPool, condition: &str, count: i64) {
             return;
         }
         assert!(begun.elapsed() < MINUTE, "waited in vain: {condition}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        sleep(Duration::from_millis(5)).await;
     }
 }
