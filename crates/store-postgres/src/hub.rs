@@ -77,12 +77,12 @@ mod tests {
         let (one, two) = (hub.join(key), hub.join(key));
         drop(one);
         assert_eq!(hub.lock().len(), 1);
-        let changed = Arc::clone(&two.changed);
-        let mut woken = std::pin::pin!(changed.notified());
-        woken.as_mut().enable();
-        hub.wake(&key);
-        woken.await;
-        drop(changed);
+        {
+            let mut woken = std::pin::pin!(two.changed.notified());
+            woken.as_mut().enable();
+            hub.wake(&key);
+            woken.await;
+        }
         drop(two);
         assert!(hub.lock().is_empty());
     }

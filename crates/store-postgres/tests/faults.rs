@@ -159,7 +159,7 @@ async fn a_server_killed_during_completions_loses_nothing_acknowledged_and_tears
                     let Ok(Begin::Acquired(claim)) = store.begin(request(&name)).await else {
                         break;
                     };
-                    let kept = answer(&[7; 20_000]);
+                    let kept = answer(&vec![7; 20_000]);
                     let settled = store.complete(&claim, &kept, DAY).await;
                     let stops = settled.is_err() || dead.load(SeqCst);
                     begun.push((name, settled.is_ok()));
@@ -181,7 +181,7 @@ async fn a_server_killed_during_completions_loses_nothing_acknowledged_and_tears
         for (name, acknowledged) in begun {
             let state = match store.begin(request(&name)).await.unwrap() {
                 Begin::Completed { response, .. } => {
-                    assert_eq!(response, answer(&[7; 20_000]));
+                    assert_eq!(response, answer(&vec![7; 20_000]));
                     usize::from(!acknowledged)
                 }
                 Begin::InProgress { .. } if !acknowledged => 2,
@@ -206,7 +206,7 @@ async fn a_completion_whose_connection_is_killed_happened_whole_or_not_at_all() 
         let name = round.to_string();
         let claim = acquired(store.begin(request(&name)).await.unwrap());
         // Long enough to be killed half-way.
-        let kept = answer(&[9; 200_000]);
+        let kept = answer(&vec![9; 200_000]);
         let completing = victim.complete(&claim, &kept, DAY);
         let killing = async {
             tokio::time::sleep(Duration::from_micros(dice.u64(0..4000))).await;

@@ -20,6 +20,7 @@ use buttress_store_postgres::{OpenTransaction, PostgresStore, TransactionLayer};
 use http::{HeaderMap, Request, Response, StatusCode};
 use server::Server;
 use sqlx::postgres::PgPool;
+use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -137,9 +138,17 @@ async fn a_concurrent_repeat_owns_the_key_after_a_rollback() {
     );
 }
 
+/// Where a slow handler stops, its row written.
+struct Gate {
+    /// A permit for each that has arrived.
+    arrived: Semaphore,
+    /// A permit lets one go on.
+    open: Semaphore,
+}
+
 /// What the handler does, by the name of the order.
 async fn place(
-    State(entered): State<Arc<tokio::sync::Semaphore>>,
+    State(gate): State<Arc<Gate>>,
     Path(name): Path<String>,
     mut transaction: OpenTransaction,
 ) -> Result<(StatusCode, String), StatusCode> {
@@ -149,7 +158,8 @@ async fn place(
         "broken" => Err(StatusCode::INTERNAL_SERVER_ERROR),
         "panics" => panic!("on purpose"),
         "slow" => {
-            entered.acquire().await.unwrap().forget();
+            gate.arrived.add_permits(1);
+            gate.open.acquire().await.unwrap().forget();
             Ok((StatusCode::CREATED, "slow".to_owned()))
         }
         "doomed" => {
@@ -165,8 +175,7 @@ async fn place(
 struct App {
     store: PostgresStore,
     router: Router,
-    /// A permit lets one slow handler end.
-    gate: Arc<tokio::sync::Semaphore>,
+    gate: Arc<Gate>,
 }
 
 async fn app() -> App {
@@ -183,7 +192,10 @@ async fn app() -> App {
         let execution = extensions.get::<Execution>();
         execution.map(|execution| *execution.token())
     };
-    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let gate = Arc::new(Gate {
+        arrived: Semaphore::new(0),
+        open: Semaphore::new(0),
+    });
     let router = Router::new()
         .route("/{name}", post(place))
         .with_state(Arc::clone(&gate))
@@ -291,7 +303,7 @@ async fn a_repeat_in_flight_waits_a_little_and_is_then_told() {
         let app = Arc::clone(&app);
         tokio::spawn(async move { app.post("slow", "k").await })
     };
-    server::until_idle_in_transaction(app.store.pool(), 1).await;
+    app.gate.arrived.acquire().await.unwrap().forget();
     let (status, replayed, _) = app.post("slow", "k").await;
     assert_eq!((status, replayed), (StatusCode::CONFLICT, false));
 
@@ -300,7 +312,7 @@ async fn a_repeat_in_flight_waits_a_little_and_is_then_told() {
         tokio::spawn(async move { app.post("slow", "k").await })
     };
     server::until_blocked(app.store.pool(), 1).await;
-    app.gate.add_permits(1);
+    app.gate.open.add_permits(1);
     let expected = |replayed| (StatusCode::CREATED, replayed, "slow".to_owned());
     assert_eq!(first.await.unwrap(), expected(false));
     assert_eq!(second.await.unwrap(), expected(true));
@@ -314,11 +326,11 @@ async fn a_handler_whose_connection_was_killed_leaves_nothing_and_may_run_again(
         let app = Arc::clone(&app);
         tokio::spawn(async move { app.post("slow", "k").await })
     };
-    server::until_idle_in_transaction(app.store.pool(), 1).await;
+    app.gate.arrived.acquire().await.unwrap().forget();
     let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                 WHERE usename = current_user AND state = 'idle in transaction'";
     sqlx::query(kill).execute(app.store.pool()).await.unwrap();
-    app.gate.add_permits(2);
+    app.gate.open.add_permits(2);
     let (status, replayed, _) = first.await.unwrap();
     assert_eq!((status, replayed), (StatusCode::CONFLICT, false));
     assert_eq!(orders(app.store.pool()).await, 0);
