@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep};
 use tower::ServiceBuilder;
 use tower::util::BoxCloneSyncService;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 /// Everything that a mutant may change, and the provider that it is run against.
 struct World {

@@ -2,121 +2,16 @@
 
 mod support;
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::process::{Output, Stdio};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use examples::checkout::provider::{Fault, Plan, Provider, Settings};
-use serde_json::{Value, json};
+use examples::checkout::provider::{Fault, Provider, Settings};
+use serde_json::json;
+use support::shop::{Shop, command, order, provider_with};
 use support::{Exchange, send};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
-use tokio::time::{Instant, sleep, timeout};
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-fn provider_with(faults: &[Fault]) -> Settings {
-    let script = faults.iter().copied().map(Some).collect();
-    Settings {
-        indexing: Duration::ZERO,
-        ..Settings::new("sk_test", Plan::Script(script))
-    }
-}
-
-/// A shop in a process of its own.
-struct Shop {
-    process: Child,
-    address: SocketAddr,
-}
-
-impl Shop {
-    /// A shop whose provider is in this process.
-    async fn open(settings: Settings) -> (Self, Provider) {
-        let (provider, address) = support::serve(settings).await;
-        (Self::at(address).await, provider)
-    }
-
-    /// A shop whose provider is to be found there.
-    async fn at(provider: SocketAddr) -> Self {
-        let mut process = command(&[("PROVIDER_URL", &format!("http://{provider}"))])
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let output = process.stdout.as_mut().unwrap();
-        BufReader::new(output).read_line(&mut line).await.unwrap();
-        let address = line.trim().strip_prefix("listening on http://").unwrap();
-        Self {
-            process,
-            address: address.parse().unwrap(),
-        }
-    }
-
-    async fn post(&self, body: &Value) -> Exchange {
-        self.post_text(&body.to_string()).await
-    }
-
-    async fn post_text(&self, body: &str) -> Exchange {
-        let head = "POST /orders HTTP/1.1\r\ncontent-type: application/json";
-        send(self.address, head, body).await
-    }
-
-    async fn get(&self, path: &str) -> Exchange {
-        send(self.address, &format!("GET {path} HTTP/1.1"), "").await
-    }
-
-    async fn status(&self) -> Value {
-        self.get("/status").await.json()
-    }
-
-    /// The order's page once it is no longer pending.
-    async fn settled(&self, path: &str) -> Exchange {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            let page = self.get(path).await;
-            if page.status() != "202" {
-                return page;
-            }
-            assert!(Instant::now() < end, "still pending: {}", page.text);
-            sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    /// Tells it to stop.
-    fn interrupt(&self, signal: &str) {
-        let id = self.process.id().unwrap();
-        let killed = std::process::Command::new("sh")
-            .args(["-c", &format!("kill -{signal} {id}")])
-            .status();
-        assert!(killed.unwrap().success());
-    }
-
-    async fn ended(self) -> Output {
-        timeout(PATIENCE, self.process.wait_with_output())
-            .await
-            .unwrap()
-            .unwrap()
-    }
-}
-
-fn command(variables: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_checkout"));
-    command
-        .arg("serve")
-        .env_remove("STORE")
-        .env("LISTEN", "127.0.0.1:0")
-        .env("PROVIDER_KEY", "sk_test")
-        .envs(variables.iter().copied())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    command
-}
-
-fn order(id: &str, amount: i64) -> Value {
-    json!({"order_id": id, "amount": amount, "currency": "usd"})
-}
+use tokio::time::{sleep, timeout};
 
 #[tokio::test]
 async fn an_order_is_paid_once_however_often_it_is_placed() {
@@ -510,7 +405,7 @@ async fn told_to_stop_it_begins_no_new_attempt_and_keeps_what_is_unknown() {
 #[tokio::test]
 async fn a_second_signal_ends_it_at_once() {
     let settings = Settings {
-        hang: Duration::from_secs(60),
+        hang: Duration::from_mins(1),
         ..provider_with(&[Fault::Hangs])
     };
     let (shop, _) = Shop::open(settings).await;
@@ -532,7 +427,7 @@ async fn a_wrong_environment_is_named_and_nothing_is_served() {
     for (variables, named) in [
         (&[("PROVIDER_URL", "")], "PROVIDER_URL"),
         (&[("PROVIDER_URL", "not a url")], "PROVIDER_URL"),
-        (&[("STORE", "redis://localhost")], "STORE"),
+        (&[("STORE", "orders.db")], "STORE"),
         (&[("LISTEN", "nowhere")], "LISTEN"),
     ] {
         let output = command(variables).output().await.unwrap();

@@ -12,7 +12,8 @@ use super::shop::store::Location;
 /// A shop that takes orders and charges a payment provider which misbehaves.
 ///
 /// Without a command it runs the demonstration: provider, shop and buyers over real sockets, then
-/// an audit of the provider's ledger. Exit code 0 if every order was paid exactly once, 1 if not,
+/// an audit of the provider's ledger. Exit code 0 if every order was paid exactly once and no answer
+/// was wrong or forgotten, 1 if not,
 /// 2 if a severe run of 200 orders or more did not meet every kind of fault at least 3 times, 64
 /// for a wrong command line, 70 if the demonstration could not run.
 #[derive(Debug, Parser)]
@@ -28,8 +29,8 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Runs the shop against a provider outside, as the environment says.
     ///
-    /// `LISTEN` (default 127.0.0.1:8080), `PROVIDER_URL`, `PROVIDER_KEY`, and `STORE`
-    /// (memory:, the default, or sqlite:PATH).
+    /// `LISTEN` (default 127.0.0.1:8080), `PROVIDER_URL`, `PROVIDER_KEY`, `STORE` (memory:, the
+    /// default, or sqlite:PATH), and `SHOP_SECRET` (default: made from `PROVIDER_KEY`).
     Serve,
     /// Runs the provider alone.
     Provider(ProviderArgs),

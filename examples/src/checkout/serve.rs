@@ -37,7 +37,7 @@ const SCHEDULE: Backoff = Backoff::exponential(Duration::from_secs(1))
 /// and that its own libraries give a request 80 s.
 const LAGS: Lags = Lags {
     execution: Duration::from_secs(80),
-    indexing: Duration::from_secs(60),
+    indexing: Duration::from_mins(1),
 };
 
 /// The circuit: the layer's defaults (open after 5 failures in a row, or when half of at least 20
@@ -46,7 +46,7 @@ const LAGS: Lags = Lags {
 fn circuit() -> breaker::Settings {
     CircuitBreakerLayer::http()
         .open_for(Duration::from_secs(5))
-        .max_open(Duration::from_secs(60))
+        .max_open(Duration::from_mins(1))
 }
 
 /// What the environment asks for.
@@ -54,6 +54,8 @@ struct Config {
     listen: SocketAddr,
     account: Account,
     store: Location,
+    /// The one secret that every process of this shop has.
+    secret: DerivationSecret,
     level: LevelFilter,
 }
 
@@ -73,16 +75,24 @@ impl Config {
             .parse()
             .map_err(|error| format!("STORE={store}: {error}"))?;
         let listen = or("LISTEN", "127.0.0.1:8080")?;
+        let listen = listen
+            .parse()
+            .map_err(|error| format!("LISTEN={listen}: {error}"))?;
+        let account = Account {
+            url: base_url(&required("PROVIDER_URL")?)?,
+            api_key: required("PROVIDER_KEY")?,
+        };
+        let secret = or(
+            "SHOP_SECRET",
+            &format!("checkout order keys of {}", account.api_key),
+        )?;
         let level = or("RUST_LOG", "info")?;
         Ok(Self {
-            listen: listen
-                .parse()
-                .map_err(|error| format!("LISTEN={listen}: {error}"))?,
-            account: Account {
-                url: base_url(&required("PROVIDER_URL")?)?,
-                api_key: required("PROVIDER_KEY")?,
-            },
+            listen,
+            account,
             store,
+            secret: DerivationSecret::new(secret)
+                .map_err(|error| format!("SHOP_SECRET: {error}"))?,
             level: level.parse().unwrap_or(LevelFilter::INFO),
         })
     }
@@ -142,9 +152,7 @@ fn log(level: LevelFilter) {
 
 fn open(config: &Config, store: Store) -> Result<Shop, BoxError> {
     let settings = shop::Settings::new(LAGS, SCHEDULE);
-    // The one secret that every process of this shop has.
-    let secret =
-        DerivationSecret::new(format!("checkout order keys of {}", config.account.api_key))?;
+    let secret = config.secret.clone();
     Shop::open(settings, &LIMITS, circuit(), &config.account, store, secret)
 }
 
@@ -176,6 +184,20 @@ mod tests {
         assert_eq!(
             read(&[provider, ("PROVIDER_KEY", " ")]).err().unwrap(),
             "PROVIDER_KEY is not set"
+        );
+    }
+
+    #[test]
+    fn a_secret_that_can_be_guessed_is_refused_and_not_shown() {
+        let error = read(&[
+            ("SHOP_SECRET", "tea"),
+            ("PROVIDER_URL", "http://a"),
+            ("PROVIDER_KEY", "sk"),
+        ]);
+        let error = error.err().unwrap();
+        assert!(
+            error.starts_with("SHOP_SECRET: ") && !error.contains("tea"),
+            "{error}"
         );
     }
 

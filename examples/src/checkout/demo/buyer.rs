@@ -89,9 +89,9 @@ impl Buyer {
     pub(super) async fn recall(&self, first: &Page) {
         let again = self.send(self.order.amount).await;
         let is_there = again.is_replay() && again.says_what(first);
-        self.diary.note(|seen| match is_there {
-            true => seen.recalled += 1,
-            false => seen.forgotten += 1,
+        self.diary.note(|seen| {
+            seen.recalled += u64::from(is_there);
+            seen.forgotten += u64::from(!is_there);
         });
     }
 
@@ -101,15 +101,14 @@ impl Buyer {
         let body = json!({"order_id": self.order.id, "amount": amount, "currency": "usd"});
         loop {
             let url = format!("{}/orders", self.shop.ask());
-            let wait = match self.browser.post(&url, key, &body).await {
-                Ok(page) => match self.wait(&page) {
-                    Some(wait) => wait,
-                    None => return page,
-                },
-                Err(_) => {
-                    self.diary.note(|seen| seen.cut_off += 1);
-                    LOOK_AGAIN
-                }
+            let wait = if let Ok(page) = self.browser.post(&url, key, &body).await {
+                let Some(wait) = self.wait(&page) else {
+                    return page;
+                };
+                wait
+            } else {
+                self.diary.note(|seen| seen.cut_off += 1);
+                LOOK_AGAIN
             };
             sleep(wait).await;
         }

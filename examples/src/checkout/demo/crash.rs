@@ -130,6 +130,7 @@ impl Crashing<'_> {
         let buying = buyers.place_all(orders.to_vec(), |_| progress.step());
         let (receipts, lives) = tokio::join!(buying, killing);
         let mut lives = lives?;
+        lives.ask().await?;
         // Every answer was acknowledged before this, and is there after it.
         lives.die().await?;
         lives.begin().await?;
@@ -234,9 +235,10 @@ impl Place {
 }
 
 fn read(path: &Path) -> Result<String, BoxError> {
-    match path.exists() {
-        true => Ok(fs::read_to_string(path)?),
-        false => Ok(String::new()),
+    if path.exists() {
+        Ok(fs::read_to_string(path)?)
+    } else {
+        Ok(String::new())
     }
 }
 

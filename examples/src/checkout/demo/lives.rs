@@ -106,7 +106,7 @@ impl Lives {
     }
 
     /// Asks the present process what it has counted.
-    async fn ask(&mut self) -> Result<(), BoxError> {
+    pub(super) async fn ask(&mut self) -> Result<(), BoxError> {
         let url = format!("{}/status", *self.url.borrow());
         let page = self.browser.get(&url).await?;
         self.present = counted(&page.body);

@@ -157,9 +157,10 @@ pub(super) async fn keep_shop(args: ShopArgs) -> Result<(), BoxError> {
     let shop = shop_at(&args.provider, settings, args.store.open().await?)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let told = async move {
-        match args.with_parent {
-            true => input_ends().await,
-            false => std::future::pending().await,
+        if args.with_parent {
+            input_ends().await;
+        } else {
+            std::future::pending::<()>().await;
         }
     };
     host(&shop, listener, told).await

@@ -62,9 +62,10 @@ impl Process {
     pub(super) async fn stop(mut self) -> Result<(), BoxError> {
         drop(self.input.take());
         let status = timeout(STOPPING, self.child.wait()).await??;
-        match status.success() {
-            true => Ok(()),
-            false => Err(format!("a process ended with {status}").into()),
+        if status.success() {
+            Ok(())
+        } else {
+            Err(format!("a process ended with {status}").into())
         }
     }
 }

@@ -92,7 +92,7 @@ impl Keys {
 mod tests {
     use super::*;
 
-    const HOUR: Duration = Duration::from_secs(60 * 60);
+    const HOUR: Duration = Duration::from_hours(1);
 
     fn parameters(amount: &str) -> Vec<(String, String)> {
         vec![("amount".into(), amount.into())]

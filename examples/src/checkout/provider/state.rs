@@ -41,7 +41,7 @@ impl Settings {
             plan,
             hang: Duration::from_millis(2_500),
             indexing: Duration::from_millis(300),
-            retention: Duration::from_secs(24 * 60 * 60),
+            retention: Duration::from_hours(24),
             search: true,
         }
     }

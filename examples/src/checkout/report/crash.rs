@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use buttress_store::OrphanPolicy;
 use serde_json::{Value, json};
 
+use super::pen::{Ink, Pen};
 use crate::checkout::shop::store::Census;
 
 /// The story of a run in which the shop was killed.
@@ -89,10 +90,12 @@ impl Round {
     }
 
     /// What people are told.
-    pub(super) fn told(&self) -> String {
+    pub(super) fn told(&self, pen: Pen) -> String {
+        let ink = if self.is_right() { Ink::Good } else { Ink::Bad };
+        let again = pen.write(ink, self.slips.1);
         format!(
-            "{} kills, {} of them in {} requests; {} slips, {} of them again",
-            self.kills, self.hits, self.claims_hit, self.slips.0, self.slips.1
+            "{} kills, {} requests lost by them; {} slips printed, {again} of them again",
+            self.kills, self.claims_hit, self.slips.0,
         )
     }
 

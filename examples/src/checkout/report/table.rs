@@ -99,7 +99,7 @@ fn write(page: &mut String, report: &Report, pen: Pen) -> fmt::Result {
             OrphanPolicy::ReExecute => "re-execute",
             OrphanPolicy::Refuse => "refuse",
         };
-        line(name, round.told())?;
+        line(name, round.told(pen))?;
     }
     line("circuit", summary(circuit))?;
     if let Some(outage) = run.outage {

@@ -147,3 +147,92 @@ impl Error for Adrift {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::{Duration, SystemTime};
+
+    use buttress_idempotency::OutboundKey;
+    use buttress_key::IdempotencyKey;
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::checkout::shop::input::NewOrder;
+    use crate::checkout::shop::row::State;
+    use crate::checkout::shop::store::{MemoryRows, RowStore};
+
+    const LEASE: Duration = Duration::from_secs(30);
+
+    /// Two processes of a shop, one of which has just been given an order.
+    async fn two_shops() -> (Held, Orders) {
+        let rows: Arc<dyn RowStore> = Arc::new(MemoryRows::default());
+        let first = Orders::new(Arc::clone(&rows), LEASE);
+        let order = NewOrder {
+            id: "o-1".into(),
+            amount: 5,
+            currency: "usd".into(),
+        };
+        let key = IdempotencyKey::parse("key").unwrap();
+        let key = OutboundKey::new(key, SystemTime::now());
+        let row = Row::new(order, key, Instant::now());
+        let held = first.insert(&row).await.unwrap().unwrap();
+        assert!(first.insert(&row).await.unwrap().is_none());
+        (held, Orders::new(rows, LEASE))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_lost_an_order_writes_nothing_more_and_stops() {
+        let (mut held, second) = two_shops().await;
+        assert!(second.take("o-1").await.unwrap().is_none());
+        advance(LEASE).await;
+        let mut taken = second.take("o-1").await.unwrap().unwrap();
+
+        let late = held.update(Row::begin).await;
+        assert!(matches!(late, Err(Adrift::Lost)), "{late:?}");
+        let stopped = held.during(std::future::pending::<()>()).await;
+        assert!(matches!(stopped, Err(Adrift::Lost)), "{stopped:?}");
+        held.release().await.unwrap();
+
+        assert_eq!(
+            second.get("o-1").await.unwrap().unwrap().state,
+            State::Created
+        );
+        let row = taken.update(Row::begin).await.unwrap();
+        assert_eq!(row.state, State::Charging);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_order_is_kept_for_as_long_as_its_driver_works() {
+        let (mut held, second) = two_shops().await;
+        held.during(sleep(10 * LEASE)).await.unwrap();
+        assert!(second.take("o-1").await.unwrap().is_none());
+        held.update(Row::begin).await.unwrap();
+        held.release().await.unwrap();
+        assert!(second.take("o-1").await.unwrap().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn news_that_comes_to_another_process_is_not_overwritten() {
+        let (mut held, second) = two_shops().await;
+        held.update(Row::begin).await.unwrap();
+        let paid = second.amend("o-1", |row| row.paid("pi_1".into())).await;
+        assert_eq!(paid.unwrap().unwrap().state, State::Paid);
+
+        let row = held.update(|row| row.attempts += 1).await.unwrap();
+        assert_eq!((&row.state, row.attempts), (&State::Paid, 1));
+        assert_eq!(row.payments, ["pi_1"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_an_order_is_told_wherever_it_is_driven() {
+        let (mut held, second) = two_shops().await;
+        let here = held.orders.clone();
+        let (here, there, ()) = tokio::join!(here.tried("o-1"), second.tried("o-1"), async {
+            sleep(Duration::from_secs(1)).await;
+            held.update(|row| row.paid("pi_1".into())).await.unwrap();
+        });
+        assert_eq!(here.unwrap().unwrap().state, State::Paid);
+        assert_eq!(there.unwrap().unwrap().state, State::Paid);
+    }
+}

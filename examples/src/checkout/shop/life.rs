@@ -1,17 +1,23 @@
 //! An order's life: its charge, and what is done about it until it is settled.
 
+use std::num::NonZeroUsize;
 use std::time::{Duration, SystemTime};
 
 use buttress_backoff::thread_random;
 use buttress_idempotency::OutboundKey;
 use buttress_key::IdempotencyKey;
+use buttress_store::{IdempotencyStore, StoreError};
 use tokio::time::Instant;
 
 use super::drain::Running;
 use super::held::{Adrift, Held};
 use super::reconcile::Step;
+use super::row::Row;
 use super::status::By;
 use super::{Inner, NewOrder, Shop, telemetry};
+
+/// So many answers are deleted at a time.
+const STEP: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
 
 impl Shop {
     /// The order's key of this generation, about to be used for the first time.
@@ -37,10 +43,19 @@ impl Shop {
             if let Err(adrift) = found {
                 telemetry::adrift(None, &adrift);
             }
+            if let Err(error) = self.purge().await {
+                telemetry::store_failed(&error);
+            }
             if drain.is_closed() || !drain.sleep(settings.lease / 2).await {
                 return;
             }
         }
+    }
+
+    /// Deletes the answers that need not be remembered any more, in steps that keep nobody waiting.
+    async fn purge(&self) -> Result<(), StoreError> {
+        while self.0.records.purge(STEP).await? == STEP.get() {}
+        Ok(())
     }
 
     async fn take_over(&self, adrift: &[String]) -> Result<(), Adrift> {
@@ -105,7 +120,7 @@ impl Shop {
             tally,
             ..
         } = &*self.0;
-        held.update(|row| row.begin()).await?;
+        held.update(Row::begin).await?;
         if held.row().is_final() {
             return Ok(());
         }

@@ -92,7 +92,7 @@ mod tests {
     fn without_a_search_a_spent_key_is_never_replaced() {
         let quiet = Instant::now();
         let doubt = doubt(Some(Spent::StoredFailure), quiet);
-        let years = Duration::from_secs(60 * 60 * 24 * 365 * 9);
+        let years = Duration::from_hours(24 * 365 * 9);
         assert_eq!(
             next(&doubt, &Found::NoAnswer, quiet + years, &LAGS),
             Step::Wait

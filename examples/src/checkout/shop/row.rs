@@ -310,7 +310,7 @@ mod tests {
     #[test]
     fn an_absence_is_proven_anew_by_whoever_takes_the_order_over() {
         let (mut row, earlier) = after([STORED]);
-        let now = earlier + Duration::from_secs(60);
+        let now = earlier + Duration::from_mins(1);
         row.resume(now, &LAGS);
         assert_eq!(
             (row.doubt.spent, row.doubt.quiet),
