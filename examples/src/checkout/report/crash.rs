@@ -1,6 +1,6 @@
 //! What a shop's many deaths came to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use buttress_store::OrphanPolicy;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ pub struct Crash {
 }
 
 /// Orders that were placed at shops that treat lost requests alike.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Round {
     /// How.
     pub orphans: OrphanPolicy,
@@ -30,8 +30,8 @@ pub struct Round {
     pub kills: u64,
     /// How many of the kills hit a request that was being executed.
     pub hits: u64,
-    /// How many such requests were hit, a request that was hit twice counted twice.
-    pub claims_hit: u64,
+    /// The claims that were hit: a request that was hit in two executions has two.
+    pub claims_hit: BTreeSet<Vec<u8>>,
     /// Packing slips printed, and how many of them for an order that had one: the handler's effect
     /// that nothing makes idempotent.
     pub slips: (u64, u64),
@@ -46,39 +46,43 @@ impl Round {
             orders,
             kills: 0,
             hits: 0,
-            claims_hit: 0,
+            claims_hit: BTreeSet::new(),
             slips: (0, 0),
         }
     }
 
     /// Counts a kill that left this behind.
     pub fn count(&mut self, census: &Census, crash: &mut Crash) {
+        let before = self.claims_hit.len();
+        self.claims_hit.extend(census.claims.iter().cloned());
+        let hit = self.claims_hit.len() - before;
         self.kills += 1;
-        self.hits += u64::from(census.claims > 0);
-        self.claims_hit += census.claims;
+        self.hits += u64::from(hit > 0);
+        let requests = [
+            ("being executed", hit),
+            ("lost before", census.claims.len() - hit),
+        ];
         for (state, count) in &census.orders {
             *crash.orders.entry((*state).to_owned()).or_default() += count;
         }
-        for (state, count) in [
-            ("being executed", census.claims),
-            ("answered", census.answers),
-        ] {
-            *crash.requests.entry(state.to_owned()).or_default() += count;
+        for (state, count) in requests {
+            *crash.requests.entry(state.to_owned()).or_default() += count as u64;
         }
+        *crash.requests.entry("answered".to_owned()).or_default() += census.answers;
     }
 
     /// The most slips that may have been printed again: one for each lost execution that is repeated.
     #[must_use]
-    pub const fn most_again(&self) -> u64 {
+    pub fn most_again(&self) -> u64 {
         match self.orphans {
-            OrphanPolicy::ReExecute => self.claims_hit,
+            OrphanPolicy::ReExecute => self.claims_hit.len() as u64,
             OrphanPolicy::Refuse => 0,
         }
     }
 
     /// Whether no request was executed again that should not have been.
     #[must_use]
-    pub const fn is_right(&self) -> bool {
+    pub fn is_right(&self) -> bool {
         self.slips.1 <= self.most_again()
     }
 
@@ -95,16 +99,18 @@ impl Round {
         let again = pen.write(ink, self.slips.1);
         format!(
             "{} kills, {} requests lost by them; {} slips printed, {again} of them again",
-            self.kills, self.claims_hit, self.slips.0,
+            self.kills,
+            self.claims_hit.len(),
+            self.slips.0,
         )
     }
 
-    fn to_json(self) -> Value {
+    fn to_json(&self) -> Value {
         json!({
             "orders": self.orders,
             "kills": self.kills,
             "kills_on_live_claims": self.hits,
-            "live_claims_hit": self.claims_hit,
+            "live_claims_hit": self.claims_hit.len(),
             "effects": self.slips.0,
             "re_executions": self.slips.1,
         })
@@ -136,10 +142,10 @@ impl Crash {
 mod tests {
     use super::*;
 
-    fn census(claims: u64) -> Census {
+    fn census(claims: &[u8]) -> Census {
         Census {
             orders: [("charging", 2), ("paid", 1)].into(),
-            claims,
+            claims: claims.iter().map(|claim| vec![*claim]).collect(),
             answers: 3,
         }
     }
@@ -148,23 +154,28 @@ mod tests {
     fn kills_are_counted_with_the_states_that_they_left() {
         let mut crash = Crash::default();
         let mut round = Round::new(OrphanPolicy::ReExecute, 9);
-        for claims in [0, 2, 3] {
+        // At the third kill the first claim is as the second kill left it.
+        for claims in [&[][..], &[1, 2], &[1, 3], &[3]] {
             round.count(&census(claims), &mut crash);
         }
-        assert_eq!((round.kills, round.hits, round.claims_hit), (3, 2, 5));
+        assert_eq!((round.kills, round.hits, round.claims_hit.len()), (4, 2, 3));
         crash.rounds.push(round);
         let json = crash.to_json();
-        assert_eq!(json["kills"], 3);
-        assert_eq!(json["states"]["orders"]["charging"], 6);
-        assert_eq!(json["states"]["requests"]["being executed"], 5);
-        assert_eq!(json["re_execute"]["live_claims_hit"], 5);
+        assert_eq!(json["kills"], 4);
+        assert_eq!(json["states"]["orders"]["charging"], 8);
+        let requests = &json["states"]["requests"];
+        assert_eq!(
+            (&requests["being executed"], &requests["lost before"]),
+            (&json!(3), &json!(2))
+        );
+        assert_eq!(json["re_execute"]["live_claims_hit"], 3);
     }
 
     #[test]
     fn an_effect_may_be_repeated_once_for_each_claim_that_was_hit_and_never_under_refuse() {
         let right = |orphans, again| {
             let mut round = Round::new(orphans, 9);
-            round.count(&census(2), &mut Crash::default());
+            round.count(&census(&[1, 2]), &mut Crash::default());
             round.slips = (9 + again, again);
             round.is_right()
         };

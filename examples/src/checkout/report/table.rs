@@ -130,8 +130,12 @@ fn write(page: &mut String, report: &Report, pen: Pen) -> fmt::Result {
 }
 
 fn buyers(seen: &Seen) -> String {
+    let cut_off = match seen.cut_off {
+        0 => String::new(),
+        times => format!(", {times} calls cut off"),
+    };
     format!(
-        "{} hung up and came back, {} raced, {} misused a key",
+        "{} hung up and came back, {} raced, {} misused a key{cut_off}",
         seen.hang_ups, seen.races, seen.misuses
     )
 }

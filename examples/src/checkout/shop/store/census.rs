@@ -1,6 +1,6 @@
 //! What is in a store while nobody has it open: for those who audit it after a crash.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
 use buttress_store::StoreError;
@@ -14,8 +14,9 @@ const PAGE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
 pub struct Census {
     /// Orders, by state.
     pub orders: BTreeMap<&'static str, u64>,
-    /// Requests with a key that were being executed.
-    pub claims: u64,
+    /// Requests with a key that were being executed, or had been when a process before died: the
+    /// token of each claim, which a new execution draws anew.
+    pub claims: BTreeSet<Vec<u8>>,
     /// Requests with a key whose answer is recorded.
     pub answers: u64,
 }
@@ -77,7 +78,7 @@ mod file {
         SqliteStore::open(&copy.0).await?.close().await?;
         let rows = SqliteRows::open(&copy.0).await?;
         let orders = orders(&rows).await?;
-        let (claims, answers) = rows.count_records().await?;
+        let (claims, answers) = rows.records().await?;
         rows.close().await;
         Ok(Census {
             orders,

@@ -1,5 +1,6 @@
 //! Rows in a table of the file in which the idempotency records are.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
@@ -71,14 +72,16 @@ impl SqliteRows {
         Ok(Self { pool, holds })
     }
 
-    /// How many requests are being executed, and of how many the answer is recorded: in the table
-    /// of the idempotency store beside this one.
-    pub(super) async fn count_records(&self) -> Result<(u64, u64), StoreError> {
-        let query = "SELECT count(*) FILTER (WHERE due IS NULL), count(due) \
-            FROM buttress_idempotency";
-        let query = sqlx::query_as(query).fetch_one(&self.pool);
-        let (claims, answers): (i64, i64) = query.await.map_err(failed(READING))?;
-        Ok((claims.cast_unsigned(), answers.cast_unsigned()))
+    /// The tokens of the claims in the table of the idempotency store beside this one, and how many
+    /// answers are recorded there.
+    pub(super) async fn records(&self) -> Result<(BTreeSet<Vec<u8>>, u64), StoreError> {
+        let query = "SELECT token FROM buttress_idempotency WHERE due IS NULL";
+        let claims = sqlx::query_scalar(query).fetch_all(&self.pool);
+        let claims: Vec<Vec<u8>> = claims.await.map_err(failed(READING))?;
+        let query = "SELECT count(due) FROM buttress_idempotency";
+        let answers = sqlx::query_scalar(query).fetch_one(&self.pool);
+        let answers: i64 = answers.await.map_err(failed(READING))?;
+        Ok((claims.into_iter().collect(), answers.cast_unsigned()))
     }
 
     pub(super) async fn close(&self) {
