@@ -12,6 +12,7 @@ use tower_layer::Layer;
 use crate::breakers::{CloneEachCall, consecutive, window};
 use crate::driver::{Req, Res, bare, clone_request, drive, pending_once, r0, r4, replay_body};
 use crate::floors::RewrapRequest;
+use crate::stack::{key_and_clone, r4_owned, r4_unkeyed, stack};
 
 /// A name and what it runs, so many times.
 type Case = (&'static str, fn(usize));
@@ -98,6 +99,18 @@ pub(crate) const CASES: &[Case] = &[
     }),
     ("replay-body/R4", |calls| {
         drive(replay_body(), r4, calls);
+    }),
+    ("key-and-clone/R4-random", |calls| {
+        drive(key_and_clone(), r4_unkeyed, calls);
+    }),
+    ("stack/R4-random", |calls| {
+        drive(stack(), r4_unkeyed, calls);
+    }),
+    ("key-and-clone/R4-owned", |calls| {
+        drive(key_and_clone(), r4_owned, calls);
+    }),
+    ("stack/R4-owned", |calls| {
+        drive(stack(), r4_owned, calls);
     }),
 ];
 

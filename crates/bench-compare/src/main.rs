@@ -8,6 +8,7 @@ mod driver;
 mod floors;
 mod goals;
 mod report;
+mod stack;
 
 use std::process::ExitCode;
 
