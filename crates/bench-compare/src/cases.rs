@@ -1,6 +1,5 @@
 //! Every case by its name: `what/request`, or `rival::what/request`.
 
-use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::time::Duration;
 
@@ -12,15 +11,23 @@ use tower_layer::Layer;
 use crate::breakers::{CloneEachCall, consecutive, window};
 use crate::driver::{Req, Res, bare, clone_request, drive, pending_once, r0, r4, replay_body};
 use crate::floors::RewrapRequest;
-use crate::stack::{key_and_clone, r4_owned, r4_unkeyed, stack};
+use crate::rivals;
+use crate::stack::{key, key_and_clone, layers, r4_owned, r4_unkeyed, stack};
+use bench_compare::failure::Failure;
 
 /// A name and what it runs, so many times.
-type Case = (&'static str, fn(usize));
+pub(crate) type Case = (&'static str, fn(usize));
 
-const LIMIT: Duration = Duration::from_secs(30);
+/// The limit of every timeout here: never reached.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
-/// All cases, bare ones first.
-pub(crate) const CASES: &[Case] = &[
+/// All cases.
+pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
+    CASES.iter().chain(rivals::CASES)
+}
+
+/// Bare ones, single layers of ours, and tower's.
+const CASES: &[Case] = &[
     ("bare/R0", |calls| drive(bare(), r0, calls)),
     ("bare/R4", |calls| drive(bare(), r4, calls)),
     ("bare-pending/R0", |calls| drive(pending_once(), r0, calls)),
@@ -91,6 +98,12 @@ pub(crate) const CASES: &[Case] = &[
     ("breaker-window/R0", |calls| {
         drive(window().layer(bare()), r0, calls);
     }),
+    // A window that holds many calls already.
+    ("breaker-window-filled/R0", |calls| {
+        let service = window().layer(bare());
+        drive(service.clone(), r0, 100_000);
+        drive(service, r0, calls);
+    }),
     ("breaker-window-cloned/R0", |calls| {
         drive(CloneEachCall(window().layer(bare())), r0, calls);
     }),
@@ -112,27 +125,37 @@ pub(crate) const CASES: &[Case] = &[
     ("stack/R4-owned", |calls| {
         drive(stack(), r4_owned, calls);
     }),
+    ("stack/R4", |calls| {
+        drive(layers(key().accept_header()).layer(bare()), r4, calls);
+    }),
+    ("retry-breaker-timeout/R4", |calls| {
+        let (_, _, retry, breaker, attempt) = layers(key());
+        drive((retry, breaker, attempt).layer(bare()), r4, calls);
+    }),
 ];
 
 /// Runs one case.
-pub(crate) fn run(name: &str, calls: usize) -> Result<(), Box<dyn std::error::Error>> {
-    match CASES.iter().find(|(known, _)| *known == name) {
-        Some((_, run)) => {
-            run(calls);
-            Ok(())
-        }
+pub(crate) fn run(name: &str, calls: usize) -> Result<(), Failure> {
+    named(name)?(calls);
+    Ok(())
+}
+
+/// What a name stands for.
+pub(crate) fn named(name: &str) -> Result<fn(usize), Failure> {
+    match all().find(|(known, _)| *known == name) {
+        Some((_, run)) => Ok(*run),
         None => Err(format!("there is no case {name}").into()),
     }
 }
 
 /// A policy of `tower::retry` that keeps a request to send again, and never has to.
 #[derive(Clone, Copy, Debug)]
-struct Never;
+pub(crate) struct Never;
 
-impl tower::retry::Policy<Req, Res, Infallible> for Never {
+impl<E> tower::retry::Policy<Req, Res, E> for Never {
     type Future = Ready<()>;
 
-    fn retry(&mut self, _: &mut Req, outcome: &mut Result<Res, Infallible>) -> Option<Ready<()>> {
+    fn retry(&mut self, _: &mut Req, outcome: &mut Result<Res, E>) -> Option<Ready<()>> {
         match outcome {
             Ok(response) if response.status().is_server_error() => Some(ready(())),
             _ => None,

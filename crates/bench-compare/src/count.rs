@@ -1,10 +1,14 @@
 //! Counting: instructions under callgrind, allocations in this process.
 
-use std::error::Error;
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::thread;
 
 use crate::cases;
+use bench_compare::failure::Failure;
 
 /// Enough to be past every first time (thread locals, the timer wheel, the lazily made runtime).
 const WARM: usize = 500;
@@ -18,8 +22,45 @@ pub(crate) struct Cost {
     pub(crate) allocations: f64,
 }
 
+impl Cost {
+    /// What it costs more than another.
+    pub(crate) fn over(self, other: Self) -> Self {
+        Self {
+            instructions: self.instructions - other.instructions,
+            allocations: self.allocations - other.allocations,
+        }
+    }
+}
+
+/// What each case costs, by its name.
+pub(crate) type Costs = BTreeMap<&'static str, Cost>;
+
+/// Counts each case once, on all cores: counts do not depend on how busy they are.
+pub(crate) fn costs(cases: impl IntoIterator<Item = &'static str>) -> Result<Costs, Failure> {
+    let cases = Mutex::new(cases.into_iter().collect::<BTreeSet<_>>());
+    let count = || {
+        let mut costs = Costs::new();
+        loop {
+            let Some(case) = cases.lock().expect("nobody panics with it").pop_first() else {
+                return Ok(costs);
+            };
+            costs.insert(case, cost(case)?);
+        }
+    };
+    let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(count)).collect();
+        let mut all = Costs::new();
+        for worker in workers {
+            let counted: Result<_, Failure> = worker.join().expect("counting does not panic");
+            all.append(&mut counted?);
+        }
+        Ok(all)
+    })
+}
+
 /// Counts one case by its name.
-pub(crate) fn cost(case: &str) -> Result<Cost, Box<dyn Error>> {
+fn cost(case: &str) -> Result<Cost, Failure> {
     let few = instructions(case, WARM)?;
     let many = instructions(case, WARM + COUNTED)?;
     Ok(Cost {
@@ -33,7 +74,7 @@ fn per_call(few: u64, many: u64) -> f64 {
     many.saturating_sub(few) as f64 / COUNTED as f64
 }
 
-fn allocations(case: &str, calls: usize) -> Result<u64, Box<dyn Error>> {
+fn allocations(case: &str, calls: usize) -> Result<u64, Failure> {
     let mut ran = Ok(());
     let counted = allocation_counter::measure(|| ran = cases::run(case, calls));
     ran?;
@@ -41,7 +82,7 @@ fn allocations(case: &str, calls: usize) -> Result<u64, Box<dyn Error>> {
 }
 
 /// Instructions that this program executes to run a case so many times (callgrind's `Ir`).
-fn instructions(case: &str, calls: usize) -> Result<u64, Box<dyn Error>> {
+fn instructions(case: &str, calls: usize) -> Result<u64, Failure> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(

@@ -1,17 +1,20 @@
 //! The pinned harness: every case is the same loop around another service.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::fmt::Debug;
 use std::future::{Future, Ready, poll_fn, ready};
 use std::hint::black_box;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use buttress_body::ReplayBody;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_body_util::Full;
+use tokio::time::Instant;
 use tower::service_fn;
 use tower_service::Service;
 
@@ -19,6 +22,12 @@ use tower_service::Service;
 pub(crate) type Req = Request<Full<Bytes>>;
 /// The response that the inner service gives.
 pub(crate) type Res = Response<Full<Bytes>>;
+
+/// Where a key stands.
+pub(crate) const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// What a POST here says.
+pub(crate) const FORM_BODY: &[u8] = b"amount=100&currency=eur";
 
 /// R0: a GET without headers.
 pub(crate) fn r0() -> Req {
@@ -28,9 +37,17 @@ pub(crate) fn r0() -> Req {
 /// R4: a keyed POST with four headers and a `Full` body.
 pub(crate) fn r4() -> Req {
     const ID: HeaderValue = HeaderValue::from_static("7f2c1e0a-5d0a-4f64-9b3b-0f0d7f8f3a11");
+
+    let mut request = r3();
+    request.headers_mut().insert(KEY, ID);
+    request
+}
+
+/// R3: R4 before it has its key.
+pub(crate) fn r3() -> Req {
     const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 
-    let mut request = Request::new(Full::new(Bytes::from_static(b"amount=100&currency=eur")));
+    let mut request = Request::new(Full::new(Bytes::from_static(FORM_BODY)));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = Uri::from_static("http://127.0.0.1:9/v1/payment_intents");
     let headers = request.headers_mut();
@@ -40,7 +57,6 @@ pub(crate) fn r4() -> Req {
     );
     headers.insert(CONTENT_TYPE, FORM);
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert(HeaderName::from_static("idempotency-key"), ID);
     request
 }
 
@@ -108,33 +124,44 @@ impl Future for Once {
 }
 
 #[inline]
-fn answer() -> Res {
+pub(crate) fn answer() -> Res {
     Response::new(Full::new(Bytes::from_static(b"ok")))
+}
+
+thread_local! {
+    static ELAPSED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+/// How long the calls of this thread's last [`drive`] took, without what stands around them.
+pub(crate) fn elapsed() -> Duration {
+    ELAPSED.get()
 }
 
 /// Calls `service` so many times, each time ready, called and awaited; never inlined, so that each
 /// case is compiled by itself and none is folded into another.
 #[inline(never)]
-pub(crate) fn drive<S, R>(mut service: S, request: fn() -> Req, calls: usize)
+pub(crate) fn drive<S, Q>(mut service: S, request: fn() -> Q, calls: usize)
 where
-    S: Service<Req, Response = R, Error: Debug>,
+    S: Service<Q, Error: Debug>,
 {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
         .expect("a runtime of this thread alone");
+    let begun = Instant::now();
     runtime.block_on(tokio::task::unconstrained(async {
         for _ in 0..calls {
             call(&mut service, request()).await;
         }
     }));
+    ELAPSED.set(begun.elapsed());
 }
 
 /// One call. Its future is polled again at once while it is pending: no executor is measured.
 #[inline]
-async fn call<S, R>(service: &mut S, request: Req)
+async fn call<S, Q>(service: &mut S, request: Q)
 where
-    S: Service<Req, Response = R, Error: Debug>,
+    S: Service<Q, Error: Debug>,
 {
     poll_fn(|cx| service.poll_ready(cx))
         .await

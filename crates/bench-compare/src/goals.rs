@@ -1,5 +1,12 @@
 //! What must hold, each goal over a case that is counted in the same run.
 
+use crate::count::{Cost, Costs};
+use bench_compare::stats::short;
+use bench_compare::table::{By, Verdict};
+
+/// Half an allocation in two thousand calls is a buffer that grew once, not a cost of each call.
+const SLACK: f64 = 0.001;
+
 /// At most so much more than another case.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Goal {
@@ -11,6 +18,33 @@ pub(crate) struct Goal {
     pub(crate) instructions: f64,
     /// Allocations per call that it may cost on top.
     pub(crate) allocations: f64,
+}
+
+impl Goal {
+    /// Whether it is met.
+    pub(crate) fn verdict(&self, costs: &Costs) -> Verdict {
+        self.judge(costs[self.case].over(costs[self.over]))
+    }
+
+    fn judge(&self, over: Cost) -> Verdict {
+        let met =
+            over.instructions <= self.instructions && over.allocations <= self.allocations + SLACK;
+        Verdict {
+            goal: format!(
+                "≤ {} instructions, {} allocations over {}",
+                short(self.instructions),
+                short(self.allocations),
+                self.over
+            ),
+            measured: format!(
+                "{} instructions, {:.2} allocations",
+                short(over.instructions),
+                over.allocations.max(0.0)
+            ),
+            met,
+            by: By::Figure("instructions".into()),
+        }
+    }
 }
 
 const fn goal(case: &'static str, over: &'static str, instructions: f64, allocations: f64) -> Goal {
@@ -37,3 +71,24 @@ pub(crate) const GOALS: &[Goal] = &[
     goal("breaker-window/R0", "bare/R0", 290.0, 0.0),
     goal("breaker-window-cloned/R0", "bare/R0", 370.0, 0.0),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_goal_is_missed_by_either_count() {
+        let goal = goal("ours", "bare", 60.0, 0.0);
+        let met = |instructions, allocations| {
+            let cost = Cost {
+                instructions,
+                allocations,
+            };
+            goal.judge(cost).met
+        };
+        assert!(met(60.0, 0.0));
+        assert!(met(-5.0, 0.0005));
+        assert!(!met(60.1, 0.0));
+        assert!(!met(10.0, 0.01));
+    }
+}

@@ -1,20 +1,33 @@
-//! Counts what each layer costs over the bare service: instructions and allocations, beside its rivals.
+//! The command line: `check`, `report`, and the hidden `run`.
 
 mod breakers;
 mod cases;
 mod check;
 mod count;
 mod driver;
+mod failsafe;
 mod floors;
 mod goals;
+mod machine;
+mod per_call;
 mod report;
+mod reqwest_retry;
+mod rivals;
+mod servers;
+mod sizes;
 mod stack;
+mod threads;
+mod webhook;
+mod windows;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Counts what each layer costs over the bare service.
+use crate::report::Part;
+use bench_compare::failure::Failure;
+
+/// Measures what each layer costs, beside the bare service and beside its rivals.
 #[derive(Debug, Parser)]
 #[command(name = "bench-compare")]
 struct Arguments {
@@ -26,24 +39,36 @@ struct Arguments {
 enum Command {
     /// Counts every case that a goal needs; exits with 1 if a goal is missed.
     Check,
-    /// Counts every case and prints the table.
+    /// Measures everything, prints the table and writes RESULTS.md.
     Report {
-        /// Prints one JSON object instead.
+        /// Prints one JSON object too, as the last line.
         #[arg(long)]
         json: bool,
+        /// Measures this part alone, and writes nothing; may be said several times.
+        #[arg(long, value_enum)]
+        only: Vec<Part>,
     },
     /// Runs one case and prints nothing: what the instruction counter watches.
     #[command(hide = true)]
     Run { case: String, calls: usize },
 }
 
+impl Command {
+    fn run(self) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Run { case, calls } => cases::run(&case, calls)?,
+            _ if cfg!(debug_assertions) => {
+                return Err("only a release build is worth measuring: cargo run --release".into());
+            }
+            Self::Check => return check::check(),
+            Self::Report { json, only } => report::report(&only, json)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 fn main() -> ExitCode {
-    let outcome = match Arguments::parse().command {
-        Command::Check => check::check(),
-        Command::Report { json } => report::report(json).map(|()| ExitCode::SUCCESS),
-        Command::Run { case, calls } => cases::run(&case, calls).map(|()| ExitCode::SUCCESS),
-    };
-    outcome.unwrap_or_else(|error| {
+    Arguments::parse().command.run().unwrap_or_else(|error| {
         eprintln!("bench-compare: {error}");
         ExitCode::from(2)
     })

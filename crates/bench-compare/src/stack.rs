@@ -1,22 +1,21 @@
 //! The whole outbound stack, and the part of its work that no layer can avoid.
 
 use std::convert::Infallible;
-use std::future::{Future, Ready};
+use std::future::Ready;
 use std::hint::black_box;
 use std::time::{Duration, SystemTime};
 
 use buttress_circuit_breaker::CircuitBreakerLayer;
-use buttress_idempotency::{IdempotencyKeyLayer, OutboundKey};
+use buttress_idempotency::{IdempotencyKeyLayer, Outbound, OutboundKey};
 use buttress_key::{IdempotencyKey, Profile};
 use buttress_retry::RetryLayer;
-use buttress_timeout::TimeoutLayer;
-use http::header::HeaderName;
-use tower::{BoxError, ServiceBuilder, service_fn};
+use buttress_timeout::{Exchange, TimeoutLayer};
+use tower::{BoxError, service_fn};
+use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::driver::{Req, Res, bare, r4};
-
-const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+use crate::breakers::window;
+use crate::driver::{Req, Res, bare, r3};
 
 /// R4 before it has its key: the caller's own stands in its extensions.
 pub(crate) fn r4_owned() -> Req {
@@ -29,26 +28,37 @@ pub(crate) fn r4_owned() -> Req {
 
 /// R4 before it has its key.
 pub(crate) fn r4_unkeyed() -> Req {
-    let mut request = r4();
-    request.headers_mut().remove(KEY);
-    request
+    r3()
 }
 
+/// The whole stack's layers, outermost first.
+type Layers = (
+    IdempotencyKeyLayer<Outbound>,
+    TimeoutLayer<Exchange>,
+    RetryLayer,
+    CircuitBreakerLayer,
+    TimeoutLayer<Exchange>,
+);
+
 /// Key, operation timeout, retry, breaker and attempt timeout, outermost first.
-pub(crate) fn stack()
--> impl Service<Req, Response = impl Sized, Error = BoxError, Future = impl Future + Sized> {
-    let profile = Profile::stripe_v1();
-    ServiceBuilder::new()
-        .layer(IdempotencyKeyLayer::outbound(profile.clone()).random())
-        .layer(TimeoutLayer::new(Duration::from_secs(30)))
-        .layer(RetryLayer::new().profile(profile))
-        .layer(
-            CircuitBreakerLayer::http()
-                .build()
-                .expect("the defaults are valid"),
-        )
-        .layer(TimeoutLayer::new(Duration::from_secs(10)))
-        .service(bare())
+pub(crate) fn layers(key: IdempotencyKeyLayer<Outbound>) -> Layers {
+    (
+        key,
+        TimeoutLayer::new(Duration::from_secs(30)),
+        RetryLayer::new().profile(Profile::stripe_v1()),
+        window(),
+        TimeoutLayer::new(Duration::from_secs(10)),
+    )
+}
+
+/// The outermost layer, before it is told where keys come from.
+pub(crate) fn key() -> IdempotencyKeyLayer<Outbound> {
+    IdempotencyKeyLayer::outbound(Profile::stripe_v1())
+}
+
+/// The whole stack around the bare service.
+pub(crate) fn stack() -> impl Service<Req, Response = impl Sized, Error = BoxError> {
+    layers(key().random()).layer(bare())
 }
 
 /// The bare service behind what every such stack must do: the key's header, and a clone of the

@@ -1,9 +1,11 @@
 //! Durable begin and complete cycles per second, against a group-commit loop written by hand on
-//! rusqlite with the same synchronous levels: `cargo bench -p buttress-store-sqlite`.
+//! rusqlite with the same synchronous levels.
 
 use std::sync::mpsc;
 use std::time::Duration;
 
+use bench_compare::failure::Failure;
+use bench_compare::table::Section;
 use buttress_store::{
     Begin, BeginRequest, Fingerprint, IdempotencyStore, OrphanPolicy, RecordKey, Settled,
     StoredResponse, Token,
@@ -11,38 +13,48 @@ use buttress_store::{
 use buttress_store_sqlite::SqliteStore;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use rusqlite::{Connection, OptionalExtension, params};
+use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::Rates;
+
 const DAY: Duration = Duration::from_hours(24);
-const RUN: Duration = Duration::from_secs(1);
+const RUN: Duration = Duration::from_millis(500);
 const ROUNDS: usize = 7;
 
-fn main() {
+/// Measures both in turns.
+pub(super) fn section() -> Result<Section, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
-        .build()
-        .unwrap();
-    println!("callers  by hand/s  ours/s  ratio");
-    for callers in [1, 16, 64, 256] {
-        let (mut by_hand, mut ours) = (Vec::new(), Vec::new());
+        .build()?;
+    let against = "group commit by hand";
+    let mut rows = Vec::new();
+    for (callers, least) in [(1, None), (64, Some(0.8))] {
+        let mut rates = Rates::default();
         for _ in 0..ROUNDS {
-            by_hand.push(runtime.block_on(run_by_hand(callers)));
-            ours.push(runtime.block_on(run_ours(callers)));
+            rates
+                .by_hand
+                .push(runtime.block_on(run_by_hand(callers, RUN)));
+            rates.ours.push(runtime.block_on(run_ours(callers, RUN)));
         }
-        let (by_hand, ours) = (median(by_hand), median(ours));
-        println!(
-            "{callers:7}  {by_hand:9.0}  {ours:6.0}  {:.2}",
-            ours / by_hand
-        );
+        rows.push(rates.row(format!("store-sqlite/{callers}-callers"), against, least));
     }
+    Ok(Section::new(
+        "store in SQLite",
+        "durable begin and complete cycles, against one transaction for all that wait, on rusqlite, with \
+         the same synchronous levels",
+        rows,
+    ))
 }
 
-fn median(mut rates: Vec<f64>) -> f64 {
-    rates.sort_by(f64::total_cmp);
-    rates[rates.len() / 2]
+/// A new directory on the disk that the build is on: a file system in memory would cost nothing.
+fn dir() -> TempDir {
+    let target = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target");
+    let dir = tempfile::tempdir_in(target).or_else(|_| tempfile::tempdir_in("."));
+    dir.expect("a directory that can be written to")
 }
 
 fn answer() -> StoredResponse {
@@ -51,8 +63,8 @@ fn answer() -> StoredResponse {
     StoredResponse::new(StatusCode::CREATED, &headers, &[b'x'; 250])
 }
 
-async fn run_ours(callers: usize) -> f64 {
-    let dir = tempfile::tempdir_in(".").unwrap();
+async fn run_ours(callers: usize, run: Duration) -> f64 {
+    let dir = dir();
     let store = SqliteStore::open(dir.path().join("ours.db")).await.unwrap();
     let begun = Instant::now();
     let mut tasks = JoinSet::new();
@@ -60,7 +72,7 @@ async fn run_ours(callers: usize) -> f64 {
         let store = store.clone();
         tasks.spawn(async move {
             let (answer, mut cycles) = (answer(), 0_u32);
-            while begun.elapsed() < RUN {
+            while begun.elapsed() < run {
                 let token = Token::random().unwrap();
                 let request = BeginRequest {
                     key: RecordKey::derive(&[token.as_bytes()]),
@@ -93,8 +105,8 @@ enum Op {
 
 type Call = (Op, oneshot::Sender<bool>);
 
-async fn run_by_hand(callers: usize) -> f64 {
-    let dir = tempfile::tempdir_in(".").unwrap();
+async fn run_by_hand(callers: usize, run: Duration) -> f64 {
+    let dir = dir();
     let path = dir.path().join("by_hand.db");
     let (calls, queue) = mpsc::sync_channel::<Call>(4096);
     let writer = std::thread::spawn(move || write(&path, &queue));
@@ -104,7 +116,7 @@ async fn run_by_hand(callers: usize) -> f64 {
         let calls = calls.clone();
         tasks.spawn(async move {
             let (answer, mut cycles) = (answer(), 0_u32);
-            while begun.elapsed() < RUN {
+            while begun.elapsed() < run {
                 let token = Token::random().unwrap();
                 let key = *RecordKey::derive(&[token.as_bytes()]).as_bytes();
                 let token = *token.as_bytes();
@@ -191,5 +203,17 @@ fn write(path: &std::path::Path, queue: &mpsc::Receiver<Call>) {
         for ((_, reply), outcome) in batch.into_iter().zip(outcomes) {
             let _ = reply.send(outcome);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn both_get_cycles_through() {
+        let run = Duration::from_millis(50);
+        assert!(run_by_hand(4, run).await > 0.0);
+        assert!(run_ours(4, run).await > 0.0);
     }
 }
