@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::pin::pin;
 use std::sync::{Arc, Barrier, Mutex};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use buttress_store::{
     Begin, BeginRequest, Fingerprint, IdempotencyStore, OrphanPolicy, RecordKey, Settled,
@@ -17,10 +17,11 @@ use buttress_store::{
 };
 use buttress_store_memory::MemoryStore;
 use http::{HeaderMap, StatusCode};
+use tokio::time::Instant;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-const CYCLES: usize = 20_000;
-const ROUNDS: usize = 31;
+const CYCLES: u32 = 20_000;
+const ROUNDS: u32 = 31;
 
 fn main() {
     // `cargo test` runs it too, with this argument left out: once is enough there.
@@ -48,11 +49,11 @@ fn median(mut times: Vec<f64>) -> f64 {
 }
 
 /// What each thread begins.
-fn work(threads: usize, round: usize) -> Vec<Vec<BeginRequest>> {
-    let request = |thread: usize, cycle: usize| {
-        let name = [thread, round, cycle].map(usize::to_be_bytes).concat();
+fn work(threads: u32, round: u32) -> Vec<Vec<BeginRequest>> {
+    let request = |thread: u32, cycle: u32| {
+        let name = [thread, round, cycle, 0].map(u32::to_be_bytes).concat();
         let mut token = [0; Token::LEN];
-        token.copy_from_slice(&name[8..]);
+        token.copy_from_slice(&name);
         BeginRequest {
             key: RecordKey::derive(&[&name]),
             fingerprint: Fingerprint::from_bytes([1; Fingerprint::LEN]),
@@ -90,7 +91,7 @@ fn timed<S: Subject>(work: &[Vec<BeginRequest>], subject: &S) -> f64 {
             .collect()
     });
     let longest = times.into_iter().max().unwrap_or_default();
-    longest.as_secs_f64() * 1e9 / CYCLES as f64
+    longest.as_secs_f64() * 1e9 / f64::from(CYCLES)
 }
 
 trait Subject: Sync {

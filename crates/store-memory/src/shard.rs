@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use buttress_store::{Record, RecordKey, State};
+use foldhash::fast::RandomState;
 use tokio::sync::Notify;
 
 use crate::room::Room;
@@ -26,9 +27,11 @@ type Schedule = BinaryHeap<Reverse<(Duration, RecordKey)>>;
 ///
 /// Schedules are lazy: an entry may be out of date, and is put right when it comes to the top.
 /// Claims under `Refuse` stand in none, for time does not end them.
+///
+/// Keys are hashes, and nobody chooses their bytes: a fast hash of them under a random seed is enough.
 #[derive(Debug, Default)]
 pub(crate) struct Shard {
-    slots: HashMap<RecordKey, Slot>,
+    slots: HashMap<RecordKey, Slot, RandomState>,
     claimed: Schedule,
     ended: Schedule,
     completed: Schedule,

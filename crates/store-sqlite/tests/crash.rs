@@ -400,12 +400,11 @@ async fn a_torn_end_of_the_log_is_mended_and_an_acknowledged_answer_is_missed() 
         } else {
             dice(log.len())
         };
-        match remains
-            .is_whole_with(&log[..log.len().saturating_sub(cut)])
-            .await
-        {
-            true => whole += 1,
-            false => missed += 1,
+        let left = log.len().saturating_sub(cut);
+        if remains.is_whole_with(&log[..left]).await {
+            whole += 1;
+        } else {
+            missed += 1;
         }
     }
     println!("{whole} cuts without loss, {missed} with");
@@ -424,9 +423,10 @@ async fn a_flipped_bit_in_the_log_hides_no_acknowledged_answer() {
         };
         let mut log = remains.log.clone();
         log[byte] ^= 1 << dice(8);
-        match remains.is_whole_with(&log).await {
-            true => whole += 1,
-            false => missed += 1,
+        if remains.is_whole_with(&log).await {
+            whole += 1;
+        } else {
+            missed += 1;
         }
     }
     println!("{whole} flips without loss, {missed} with");

@@ -28,7 +28,7 @@ pub(crate) struct Work<'a, RB, E> {
 
 /// How the handler and its answer's body ended.
 enum End<RB, E> {
-    Read(Box<Parts>, tee::Read),
+    Read(Box<Parts>, Box<tee::Read>),
     Unkept(Unkept<RB, E>),
 }
 
@@ -74,7 +74,7 @@ where
             Ok(None) => Some(Unkept::Panicked),
             Ok(Some(End::Unkept(unkept))) => Some(unkept),
             Ok(Some(End::Read(head, read))) => {
-                self.record(&head, read).await;
+                self.record(&head, *read).await;
                 None
             }
         }
@@ -100,7 +100,7 @@ where
         self.outlet.begin(head.clone(), hint);
         let cap = self.settings.terms.response_cap;
         match tee::read(body, length, cap, &mut self.outlet).await {
-            Ok(read) => End::Read(Box::new(head), read),
+            Ok(read) => End::Read(Box::new(head), Box::new(read)),
             Err(error) => End::Unkept(Unkept::Broken(error)),
         }
     }
