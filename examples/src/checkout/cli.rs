@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use buttress_store::OrphanPolicy;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use http::Uri;
 
 use super::provider::Faults;
 use super::shop::store::Location;
@@ -31,6 +32,13 @@ pub(super) enum Command {
     ///
     /// `LISTEN` (default 127.0.0.1:8080), `PROVIDER_URL`, `PROVIDER_KEY`, `STORE` (memory:, the
     /// default, or sqlite:PATH), and `SHOP_SECRET` (default: made from `PROVIDER_KEY`).
+    ///
+    /// `POST /webhooks/{source}` is there for each source with a `WEBHOOK_SECRET_<SOURCE>`, its name in
+    /// upper case with `_` for `-`: an HMAC secret, a public key, PayPal's webhook id, SNS topics, or
+    /// Plaid's client id and secret between a colon. Several stand between commas, or in
+    /// `WEBHOOK_SECRET_<SOURCE>_1` to `_4`. `PUBLIC_URL` is the shop's own, for senders that sign it;
+    /// `WEBHOOK_SANDBOX` names those of paypal and plaid whose sandbox sends; Meta's verify token is
+    /// `WEBHOOK_VERIFY_TOKEN_META`.
     Serve,
     /// Runs the provider alone.
     Provider(ProviderArgs),
@@ -137,6 +145,18 @@ pub(super) struct ProviderArgs {
     /// How badly it behaves.
     #[arg(long, value_enum, default_value_t = Faults::Off)]
     pub(super) faults: Faults,
+    /// The URL that is told of charges, by webhooks signed as Stripe signs.
+    #[arg(long, env = "WEBHOOK_URL", value_name = "URL")]
+    pub(super) webhook_url: Option<Uri>,
+    /// What webhooks are signed with.
+    #[arg(
+        long,
+        env = "WEBHOOK_SECRET",
+        value_name = "SECRET",
+        default_value = "whsec_checkout",
+        hide_env_values = true
+    )]
+    pub(super) webhook_secret: String,
     /// Offer no search: its route is 404.
     #[arg(long)]
     pub(super) no_search: bool,

@@ -27,7 +27,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
 use self::cli::{Cli, Command, ProviderArgs};
-use self::provider::{Plan, Provider, Settings};
+use self::provider::{Plan, Provider, Settings, Webhooks};
 
 /// The command line was wrong (`EX_USAGE`); 2, which is usual, has another meaning here.
 const USAGE: u8 = 64;
@@ -75,8 +75,13 @@ async fn run(cli: Cli) -> Result<ExitCode, BoxError> {
 
 async fn provide(args: ProviderArgs) -> Result<(), BoxError> {
     let ProviderArgs { seed, faults, .. } = args;
+    let webhooks = Webhooks::new(&args.webhook_secret)?;
+    if let Some(url) = args.webhook_url {
+        webhooks.tell(url);
+    }
     let settings = Settings {
         search: !args.no_search,
+        webhooks: Some(webhooks),
         ..Settings::new(args.api_key, Plan::Seeded { seed, faults })
     };
     let listener = TcpListener::bind(args.listen).await?;

@@ -19,6 +19,7 @@ use super::host::host;
 use super::shop::reconcile::Lags;
 use super::shop::stack::Limits;
 use super::shop::store::{Location, Store};
+use super::shop::webhooks::Senders;
 use super::shop::{self, Account, Shop, breaker};
 
 /// For a provider across the Internet, whose own work may take seconds.
@@ -56,6 +57,7 @@ struct Config {
     store: Location,
     /// The one secret that every process of this shop has.
     secret: DerivationSecret,
+    senders: Senders,
     level: LevelFilter,
 }
 
@@ -93,6 +95,7 @@ impl Config {
             store,
             secret: DerivationSecret::new(secret)
                 .map_err(|error| format!("SHOP_SECRET: {error}"))?,
+            senders: Senders::read(&variable)?,
             level: level.parse().unwrap_or(LevelFilter::INFO),
         })
     }
@@ -151,7 +154,10 @@ fn log(level: LevelFilter) {
 }
 
 fn open(config: &Config, store: Store) -> Result<Shop, BoxError> {
-    let settings = shop::Settings::new(LAGS, SCHEDULE);
+    let settings = shop::Settings {
+        senders: config.senders.clone(),
+        ..shop::Settings::new(LAGS, SCHEDULE)
+    };
     let secret = config.secret.clone();
     Shop::open(settings, &LIMITS, circuit(), &config.account, store, secret)
 }

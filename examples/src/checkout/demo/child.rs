@@ -6,9 +6,9 @@ use buttress_classify::BoxError;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use super::API_KEY;
 use super::browser::Browser;
 use super::process::Process;
+use super::{API_KEY, WEBHOOK_SECRET};
 use crate::checkout::provider::{Book, Faults};
 
 /// How often it is asked whether it is back.
@@ -26,7 +26,11 @@ impl Child {
     pub(super) async fn start(seed: u64, faults: Faults) -> Result<Self, BoxError> {
         let seed = seed.to_string();
         let arguments = ["provider", "--faults", faults.name(), "--seed", &seed];
-        let mut process = Process::start(arguments, &[("PROVIDER_KEY", API_KEY)])?;
+        let secrets = [
+            ("PROVIDER_KEY", API_KEY),
+            ("WEBHOOK_SECRET", WEBHOOK_SECRET),
+        ];
+        let mut process = Process::start(arguments, &secrets)?;
         Ok(Self {
             url: process.listens().await?,
             _process: process,
@@ -41,6 +45,23 @@ impl Child {
     pub(super) async fn take_down(&self, length: Duration) -> Result<(), BoxError> {
         let url = format!("{}/_audit/outage?length_s={}", self.url, length.as_secs());
         Browser::new().post(&url, None, &Value::Null).await?;
+        Ok(())
+    }
+
+    /// Has it tell this shop of charges.
+    pub(super) async fn tells(&self, shop: &str) -> Result<(), BoxError> {
+        let endpoint: String =
+            form_urlencoded::byte_serialize(format!("{shop}/webhooks/stripe").as_bytes()).collect();
+        let url = format!("{}/_audit/webhooks?url={endpoint}", self.url);
+        Browser::new().post(&url, None, &Value::Null).await?;
+        Ok(())
+    }
+
+    /// Waits until all it had to tell has arrived.
+    pub(super) async fn has_told(&self) -> Result<(), BoxError> {
+        while self.book().await?.webhooks.pending > 0 {
+            sleep(LOOK_AGAIN * 10).await;
+        }
         Ok(())
     }
 

@@ -48,12 +48,16 @@ use super::report::{Outage, Run};
 use super::shop::reconcile::Lags;
 use super::shop::stack::Limits;
 use super::shop::store::{RowStore, Store};
+use super::shop::webhooks::Senders;
 use super::shop::{Account, Settings, Shop, Slips, breaker};
 
 const PAGE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
 
 /// The key that the provider gave to the shop.
 pub const API_KEY: &str = "sk_test_checkout";
+
+/// What the provider of the demonstration signs its webhooks with.
+const WEBHOOK_SECRET: &str = "whsec_checkout_demo";
 
 /// Short enough that a provider that hangs does not make a demonstration long.
 pub const LIMITS: Limits = Limits {
@@ -121,7 +125,7 @@ pub(super) async fn run(args: &DemoArgs) -> Result<ExitCode, BoxError> {
         started: Instant::now(),
     };
     let report = match args.crash {
-        None => steady::run(args, settings(), &provider, stage).await?,
+        None => steady::run(args, settings()?, &provider, stage).await?,
         Some(kills) => crash::run(args, kills, &provider, stage).await?,
     };
     if args.json {
@@ -133,8 +137,11 @@ pub(super) async fn run(args: &DemoArgs) -> Result<ExitCode, BoxError> {
 }
 
 /// How the shop of the demonstration behaves.
-fn settings() -> Settings {
-    Settings::new(LAGS, SCHEDULE)
+fn settings() -> Result<Settings, BoxError> {
+    Ok(Settings {
+        senders: Senders::provider(WEBHOOK_SECRET)?,
+        ..Settings::new(LAGS, SCHEDULE)
+    })
 }
 
 /// A shop in front of the provider at `url`.
@@ -152,7 +159,7 @@ pub(super) async fn keep_shop(args: ShopArgs) -> Result<(), BoxError> {
     let settings = Settings {
         orphans: args.orphans.into(),
         slips: args.slips.map(|path| Slips::open(&path)).transpose()?,
-        ..settings()
+        ..settings()?
     };
     let shop = shop_at(&args.provider, settings, args.store.open().await?)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;

@@ -22,6 +22,9 @@ const OUTAGE_AFTER: u32 = 4;
 /// By how much an outage may end too late.
 const LATENESS: Duration = Duration::from_secs(5);
 
+/// How long after the last order the provider may still tell of it.
+const TELLING: Duration = Duration::from_secs(20);
+
 /// Runs it.
 pub(super) async fn run(
     args: &DemoArgs,
@@ -34,6 +37,7 @@ pub(super) async fn run(
     let orders = orders_after(&*store.rows, args.orders).await?;
     let shop = shop_at(provider.url(), settings, store)?;
     let address = serve(&shop).await?;
+    provider.tells(&address).await?;
 
     let counted = shop.clone();
     let progress = Progress::new(args.orders, move || told(&counted));
@@ -59,6 +63,9 @@ pub(super) async fn run(
     let ((receipts, wall), outage) = tokio::join!(buying, outage);
     buyers.recall().await;
     progress.finish();
+
+    // What is not told in so long is in the book as pending.
+    let _ = timeout(TELLING, provider.has_told()).await;
 
     let run = stage.run(args, wall, outage?);
     let book = provider.book().await?;

@@ -9,6 +9,7 @@ use tokio::time::sleep;
 use super::Provider;
 use super::keys::{Answer, Begin};
 use super::plan::Fault;
+use super::webhooks::News;
 
 /// How long a charge takes when all goes well.
 const WORK: Duration = Duration::from_millis(5);
@@ -126,6 +127,7 @@ impl Provider {
             return Answer::failed();
         }
         if form.declined {
+            self.announce(&News::Failed(form.order_id.clone()));
             return Answer::error(
                 StatusCode::PAYMENT_REQUIRED,
                 "card_error",
@@ -135,6 +137,7 @@ impl Provider {
         let charge = state
             .ledger
             .charge(&form.order_id, form.amount, &form.currency);
+        self.announce(&News::Succeeded(charge.clone()));
         if fault == Some(Fault::FailsAfterCharging) {
             state.saw(Fault::FailsAfterCharging);
             return Answer::failed();

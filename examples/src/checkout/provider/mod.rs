@@ -7,6 +7,7 @@
 //!   ledger     the charges
 //!   search     the charges of one order, a little behind
 //!   outage     nobody listens for a while
+//!   webhooks   what it tells the shop
 //!   line       a connection that can be reset
 //!   delivery   a body that may arrive badly
 //! ```
@@ -21,9 +22,11 @@ mod plan;
 mod search;
 mod server;
 mod state;
+mod webhooks;
 
 pub use self::{
     ledger::Charge,
     plan::{Fault, Faults, Plan},
     state::{Book, Provider, Settings},
+    webhooks::{Posted, Webhooks},
 };

@@ -123,6 +123,23 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Whether this mishap befalls the webhooks of `order`.
+    pub(super) fn befalls(&self, order: &str, mishap: &str) -> bool {
+        match self {
+            Self::Script(_) => false,
+            Self::Seeded { seed, faults } => {
+                let percent = match faults {
+                    Faults::Off => 0,
+                    Faults::Mild => 15,
+                    Faults::Severe => 40,
+                };
+                draw(*seed, &format!("{mishap} {order}"), 0) % 100 < percent
+            }
+        }
+    }
+}
+
 /// 32 random bits that depend on all three (FNV-1a over the name, then the finalizer of `SplitMix64`).
 fn draw(seed: u64, order: &str, attempt: u32) -> u64 {
     let name = order

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -88,6 +88,7 @@ async fn respond(
         (&Method::GET, "/_audit/book") => Answer::ok(provider.book().to_json()),
         (&Method::POST, "/_audit/clock") => move_clock(&provider, query),
         (&Method::POST, "/_audit/outage") => return Ok(take_down(&provider, query)),
+        (&Method::POST, "/_audit/webhooks") => tell(&provider, query),
         _ if !authorized(&provider, head.headers.get(AUTHORIZATION)) => Answer::error(
             StatusCode::UNAUTHORIZED,
             "invalid_request_error",
@@ -241,6 +242,27 @@ fn move_clock(provider: &Provider, query: Option<&str>) -> Answer {
     };
     provider.advance(Duration::from_secs(seconds));
     Answer::ok(json!({"advanced_s": seconds}))
+}
+
+/// Names the endpoint that is told of charges from now on.
+fn tell(provider: &Provider, query: Option<&str>) -> Answer {
+    let url = form_urlencoded::parse(query.unwrap_or_default().as_bytes())
+        .find(|(known, _)| known == "url")
+        .and_then(|(_, value)| value.parse::<Uri>().ok());
+    match (&provider.settings.webhooks, url) {
+        (Some(webhooks), Some(url)) if url.host().is_some() => {
+            webhooks.tell(url);
+            Answer::ok(json!({"told": true}))
+        }
+        (None, _) => {
+            let message = "this provider tells nobody";
+            Answer::error(StatusCode::NOT_FOUND, "invalid_request_error", message)
+        }
+        _ => {
+            let message = "whom? url=URL";
+            Answer::error(StatusCode::BAD_REQUEST, "invalid_request_error", message)
+        }
+    }
 }
 
 fn take_down(provider: &Provider, query: Option<&str>) -> Response<Delivery> {

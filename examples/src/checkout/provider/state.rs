@@ -14,6 +14,7 @@ use super::keys::Keys;
 use super::ledger::{Charge, Ledger};
 use super::plan::{Fault, Plan};
 use super::server;
+use super::webhooks::{News, Posted, Webhooks};
 
 /// How a provider behaves.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct Settings {
     pub retention: Duration,
     /// Whether there is a search at all; without it the route is 404. Default: yes.
     pub search: bool,
+    /// Who is told of charges. Default: nobody.
+    pub webhooks: Option<Webhooks>,
 }
 
 impl Settings {
@@ -43,6 +46,7 @@ impl Settings {
             indexing: Duration::from_millis(300),
             retention: Duration::from_hours(24),
             search: true,
+            webhooks: None,
         }
     }
 }
@@ -125,6 +129,19 @@ impl Provider {
                 .map(|(name, times)| (name.to_owned(), times))
                 .collect(),
             requests: state.requests,
+            webhooks: self.posted(),
+        }
+    }
+
+    fn posted(&self) -> Posted {
+        let webhooks = self.settings.webhooks.as_ref();
+        webhooks.map(Webhooks::posted).unwrap_or_default()
+    }
+
+    /// Tells whoever is to be told.
+    pub(super) fn announce(&self, news: &News) {
+        if let Some(webhooks) = &self.settings.webhooks {
+            webhooks.announce(&self.settings.plan, news);
         }
     }
 
@@ -176,6 +193,8 @@ pub struct Book {
     pub faults: BTreeMap<String, u64>,
     /// Charge requests received.
     pub requests: u64,
+    /// What was told to the shop, and how that went.
+    pub webhooks: Posted,
 }
 
 impl Book {
@@ -184,6 +203,7 @@ impl Book {
             "charges": self.charges.iter().map(Charge::to_json).collect::<Vec<_>>(),
             "faults": self.faults,
             "requests": self.requests,
+            "webhooks": self.webhooks.to_json(),
         })
     }
 
@@ -211,6 +231,7 @@ impl Book {
                 .map(fault)
                 .collect::<Option<_>>()?,
             requests: value["requests"].as_u64()?,
+            webhooks: Posted::from_json(&value["webhooks"]),
         })
     }
 }

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 pub use self::breaker::{Outage, Reaction};
 pub use self::crash::{Crash, Round};
 use super::demo::{Order, Receipt, Seen};
-use super::provider::{Book, Charge, Faults};
+use super::provider::{Book, Charge, Faults, Posted};
 use super::shop::Status;
 
 /// From this many orders on, a severe run must meet every kind of fault.
@@ -67,6 +67,8 @@ pub struct Report {
     pub status: Status,
     /// What went wrong at the provider, and how often.
     pub faults: BTreeMap<String, u64>,
+    /// What the provider told the shop, and how that went.
+    pub webhooks: Posted,
     /// What the shop's deaths came to, if it was killed.
     pub crash: Option<Crash>,
     /// How long buyers waited, in ascending order.
@@ -114,6 +116,7 @@ impl Report {
             seen,
             status: status.clone(),
             faults: book.faults.clone(),
+            webhooks: book.webhooks,
             crash: None,
             latencies,
         }
@@ -128,6 +131,7 @@ impl Report {
             && self.lost == 0
             && self.seen.wrong == 0
             && self.seen.forgotten == 0
+            && self.webhooks.deceived == 0
             && self.rounds().iter().all(Round::is_right)
     }
 
@@ -175,9 +179,11 @@ impl Report {
             "retries": status.retries,
             "reconciled": status.reconciled,
             "found_by_search": status.found,
+            "told_by_webhook": status.told,
             "driven_again": status.driven_again,
             "begun_anew": status.begun_anew,
             "faults": self.faults,
+            "webhooks": self.webhooks.to_json(),
             "crash": self.crash.as_ref().map(Crash::to_json),
             "clients": self.seen.to_json(),
             "breaker": breaker::to_json(&status.breaker, self.run.outage, self.run.started),

@@ -10,6 +10,7 @@ use super::Report;
 use super::breaker::{Outage, Reaction, openings};
 use super::pen::{COLUMN, Ink, Pen, column, seconds, words};
 use crate::checkout::demo::Seen;
+use crate::checkout::provider::Posted;
 use crate::checkout::shop::breaker::Standing;
 
 /// So many of the circuit's changes at either end are shown.
@@ -72,26 +73,21 @@ fn write(page: &mut String, report: &Report, pen: Pen) -> fmt::Result {
     line(
         "reconciled",
         format!(
-            "{}: {} by search, {} sent again ({} times, {} with a new key)",
+            "{}: {} by search, {} by webhook, {} sent again ({} times, {} anew)",
             status.reconciled,
             status.found,
-            status.reconciled.saturating_sub(status.found),
+            status.told,
+            status.reconciled.saturating_sub(status.found + status.told),
             status.driven_again + status.begun_anew,
             status.begun_anew,
         ),
     )?;
     line("buyers", buyers(&report.seen))?;
     line("answers", answers(&report.seen, pen))?;
-    line(
-        "latency",
-        format!(
-            "p50 {}   p90 {}   p99 {}   max {}",
-            seconds(report.latency(50)),
-            seconds(report.latency(90)),
-            seconds(report.latency(99)),
-            seconds(report.latency(100)),
-        ),
-    )?;
+    for (name, text) in webhooks(&report.webhooks, pen) {
+        line(name, text)?;
+    }
+    line("latency", latency(report))?;
 
     let circuit = &status.breaker;
     for round in report.rounds() {
@@ -127,6 +123,33 @@ fn write(page: &mut String, report: &Report, pen: Pen) -> fmt::Result {
         ),
     };
     writeln!(page, "\n  {verdict}\n")
+}
+
+fn latency(report: &Report) -> String {
+    format!(
+        "p50 {}   p90 {}   p99 {}   max {}",
+        seconds(report.latency(50)),
+        seconds(report.latency(90)),
+        seconds(report.latency(99)),
+        seconds(report.latency(100)),
+    )
+}
+
+/// How they were answered, and what was amiss with them.
+fn webhooks(posted: &Posted, pen: Pen) -> [(&'static str, String); 2] {
+    let answered = format!(
+        "{} sent: {} accepted, {} duplicate, {} refused, {} put off",
+        posted.sent, posted.accepted, posted.duplicate, posted.refused, posted.put_off
+    );
+    let amiss = format!(
+        "{} late, {} repeated, {} reordered; {} forged, {} of them accepted",
+        posted.late,
+        posted.repeated,
+        posted.reordered,
+        posted.forged,
+        pen.none(posted.deceived)
+    );
+    [("webhooks", answered), ("", amiss)]
 }
 
 fn buyers(seen: &Seen) -> String {

@@ -114,6 +114,7 @@ fn a_severe_run_of_two_hundred_orders_must_meet_every_fault_three_times() {
             .collect(),
         faults: [("hang".to_owned(), times), ("503".to_owned(), 3)].into(),
         requests: 0,
+        webhooks: Posted::default(),
     };
     let receipts: Vec<_> = (1..=200).map(|number| receipt(number, true)).collect();
     let audit = |faults, receipts: &[Receipt], times| {

@@ -7,6 +7,7 @@
 //!   reply        what they are answered
 //!   slips        a local effect of the handler that nothing makes idempotent
 //!   status       what the shop counts
+//!   webhooks     POST /webhooks/{source}: what senders tell the shop
 //! life         an order's life, from its row to its payment
 //!   row          what is known of it, written before anything is sent
 //!   held         the right to drive it, which one process has at a time
@@ -41,6 +42,7 @@ pub mod store;
 mod telemetry;
 mod till;
 mod turnstile;
+pub mod webhooks;
 
 use std::fmt;
 use std::sync::Arc;
@@ -62,6 +64,7 @@ use self::row::Doubt;
 use self::stack::{Gates, Limits};
 use self::status::Tally;
 use self::store::Store;
+use self::webhooks::{Letterbox, Senders};
 pub use self::{
     drain::Drain,
     input::NewOrder,
@@ -90,6 +93,8 @@ pub struct Settings {
     pub orphans: OrphanPolicy,
     /// Where packing slips are printed, if they are.
     pub slips: Option<Slips>,
+    /// Who may send webhooks.
+    pub senders: Senders,
     /// The two decisions of the shop.
     pub rules: Rules,
 }
@@ -107,6 +112,7 @@ impl Settings {
             // The order's row makes the handler safe to repeat.
             orphans: OrphanPolicy::ReExecute,
             slips: None,
+            senders: Senders::default(),
             rules: Rules::default(),
         }
     }
@@ -139,6 +145,7 @@ struct Inner {
     orders: Orders,
     records: Arc<dyn IdempotencyStore>,
     door: Door,
+    letterbox: Letterbox,
     tally: Tally,
     gates: Gates,
     drain: Drain,
@@ -185,11 +192,13 @@ impl Shop {
     ) -> Result<Self, BuildError> {
         let orders = Orders::new(store.rows, settings.lease);
         let door = door::door(&settings, &store.records, &orders, keys.clone())?;
+        let letterbox = webhooks::letterbox(&settings, &store.records, keys.clone())?;
         Ok(Self(Arc::new(Inner {
             till,
             orders,
             records: store.records,
             door,
+            letterbox,
             tally: Tally::default(),
             gates,
             drain,
@@ -207,7 +216,11 @@ impl Shop {
     /// Waits until nothing that has begun is still running, and every answer is recorded. What
     /// has not ended after `limit` is left: its key is given up with its lease.
     pub async fn drained(&self, limit: Duration) {
-        self.0.door.executions().drain(limit).await;
+        let (orders, events) = (&self.0.door, &self.0.letterbox);
+        tokio::join!(
+            orders.executions().drain(limit),
+            events.executions().drain(limit)
+        );
         self.0.drain.drained().await;
     }
 

@@ -27,6 +27,7 @@ pub fn router(shop: Shop) -> Router {
         .route("/orders", post(place).route_layer(shop.0.door.clone()))
         .route("/orders/{id}", get(show))
         .route("/status", get(status))
+        .merge(shop.webhooks())
         .fallback(async || problem(StatusCode::NOT_FOUND, "no such page"))
         .method_not_allowed_fallback(async || {
             problem(StatusCode::METHOD_NOT_ALLOWED, "not in this way")

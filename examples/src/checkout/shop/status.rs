@@ -9,17 +9,21 @@ use serde_json::{Value, json};
 use super::Shop;
 use super::breaker::Standing;
 use super::row::{Row, State};
+use super::webhooks::{self, Deliveries};
 
 /// What settled an order of which nobody knew.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum By {
     Charge,
     Search,
+    Webhook,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Tally {
+    pub(super) webhooks: webhooks::Tally,
     found: AtomicU64,
+    told: AtomicU64,
     settled_again: AtomicU64,
     driven_again: AtomicU64,
     begun_anew: AtomicU64,
@@ -32,6 +36,7 @@ impl Tally {
             let counter = match by {
                 By::Charge => &self.settled_again,
                 By::Search => &self.found,
+                By::Webhook => &self.told,
             };
             counter.fetch_add(1, Ordering::Relaxed);
         }
@@ -65,8 +70,10 @@ pub struct Status {
     pub unknown: Vec<String>,
     /// Orders that were unknown once and are settled now.
     pub reconciled: u64,
-    /// Those of them that a search settled; the others, sending the charge again.
+    /// Those of them that a search settled.
     pub found: u64,
+    /// Those that a webhook settled; the others, sending the charge again.
+    pub told: u64,
     /// Charges sent again under the same key, because nobody knew. Those that the circuit refused
     /// were not sent.
     pub driven_again: u64,
@@ -74,6 +81,8 @@ pub struct Status {
     pub begun_anew: u64,
     /// Orders with more than one payment.
     pub paid_twice: u64,
+    /// What became of webhooks.
+    pub webhooks: Deliveries,
     /// The circuit between the shop and its provider.
     pub breaker: Standing,
 }
@@ -92,8 +101,10 @@ impl Shop {
                 .into_iter()
                 .map(|(name, times)| (name.to_owned(), times))
                 .collect(),
-            reconciled: count(&tally.found) + count(&tally.settled_again),
+            reconciled: count(&tally.found) + count(&tally.told) + count(&tally.settled_again),
             found: count(&tally.found),
+            told: count(&tally.told),
+            webhooks: tally.webhooks.read(),
             driven_again: count(&tally.driven_again),
             begun_anew: count(&tally.begun_anew),
             breaker: gates.breaker.standing(),
@@ -133,6 +144,11 @@ impl Status {
         }
         self.reconciled += other.reconciled;
         self.found += other.found;
+        self.told += other.told;
+        self.webhooks.accepted += other.webhooks.accepted;
+        self.webhooks.duplicate += other.webhooks.duplicate;
+        self.webhooks.refused += other.webhooks.refused;
+        self.webhooks.put_off += other.webhooks.put_off;
         self.driven_again += other.driven_again;
         self.begun_anew += other.begun_anew;
         self.breaker.refused += other.breaker.refused;
@@ -150,9 +166,11 @@ impl Status {
             "unknown": self.unknown,
             "reconciled": self.reconciled,
             "found": self.found,
+            "told": self.told,
             "driven_again": self.driven_again,
             "begun_anew": self.begun_anew,
             "paid_twice": self.paid_twice,
+            "webhooks": self.webhooks.to_json(),
             "breaker": self.breaker.to_json(),
         })
     }

@@ -8,6 +8,7 @@ use buttress_store::StoreError;
 use super::answer::Answer;
 use super::held::Adrift;
 use super::row::{Row, State};
+use super::webhooks::News;
 
 /// What a charge was answered with, unless it worked.
 pub(super) fn answered(row: &Row, answer: &Answer) {
@@ -92,4 +93,23 @@ pub(super) fn store_failed(error: &StoreError) {
 /// A packing slip was not printed.
 pub(super) fn unprinted(order_id: &str, error: &io::Error) {
     tracing::error!(order.id = order_id, %error, "packing slip not printed");
+}
+
+/// A webhook that was verified.
+pub(super) fn heard(source: &str, news: Option<&News>) {
+    tracing::info!(
+        webhook.scheme = source,
+        order.id = news.map(News::order_id),
+        webhook.news = news.map(News::name),
+        "webhook",
+    );
+}
+
+/// The provider tells of a payment for no order of this shop, or for something else.
+pub(super) fn foreign(order_id: &str, payment_id: &str) {
+    tracing::warn!(
+        order.id = order_id,
+        payment.id = payment_id,
+        "payment for no order"
+    );
 }
