@@ -6,30 +6,32 @@ use std::time::Duration;
 use buttress_store::{BeginRequest, Fingerprint, OrphanPolicy, RecordKey, Token};
 
 const VERSION: u8 = 1;
-const CLAIM: usize = 4 + Fingerprint::LEN + Token::LEN;
+const CLAIM: usize = 4 + Fingerprint::LEN + Token::LEN + 4;
 
 /// How many bytes of a record stand before its answer.
-pub(crate) const HEAD: usize = CLAIM + 4 + 8 + 8;
+pub(crate) const HEAD: usize = CLAIM + 8 + 8;
 
 /// Longer than any server runs, and small enough for every sum to stay exact in a Lua number.
 const CENTURY: u64 = 100 * 366 * 24 * 60 * 60 * 1_000_000;
 
-/// The first bytes of a claim: version, in progress, its policy, nobody waiting, and whose it is.
+/// The first bytes of a first claim: version, in progress, its policy, nobody waiting, whose it is.
 pub(crate) fn claim(request: &BeginRequest) -> [u8; CLAIM] {
     let mut head = [0; CLAIM];
     let (flags, rest) = head.split_at_mut(4);
-    let (fingerprint, token) = rest.split_at_mut(Fingerprint::LEN);
+    let (fingerprint, rest) = rest.split_at_mut(Fingerprint::LEN);
+    let (token, execution) = rest.split_at_mut(Token::LEN);
     let refuse = u8::from(request.orphan == OrphanPolicy::Refuse);
     flags.copy_from_slice(&[VERSION, 0, refuse, 0]);
     fingerprint.copy_from_slice(request.fingerprint.as_bytes());
     token.copy_from_slice(request.token.as_bytes());
+    execution.copy_from_slice(&1_u32.to_be_bytes());
     head
 }
 
 /// Which execution was lost, if this is the head of a record whose outcome is unknown at `now`.
 pub(crate) fn unknown_execution(head: &[u8], now: u64) -> Option<u32> {
     let (claim, rest) = head.split_at_checked(CLAIM)?;
-    let (execution, rest) = rest.split_first_chunk()?;
+    let execution = claim.last_chunk()?;
     let (lease_end, rest) = rest.split_first_chunk()?;
     let unknown = claim.starts_with(&[VERSION, 0, 1])
         && rest.len() == 8
@@ -42,9 +44,9 @@ pub(crate) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_nanos().div_ceil(1000)).map_or(CENTURY, |micros| micros.min(CENTURY))
 }
 
-/// When the server may throw away what the script no longer sees: milliseconds, a little late.
-pub(crate) const fn time_to_live(micros: u64) -> u64 {
-    micros.div_ceil(1000) + 1
+/// Milliseconds, rounded up. A server takes no zero.
+pub(crate) fn time_to_live(micros: u64) -> u64 {
+    micros.div_ceil(1000).max(1)
 }
 
 /// What makes record keys into the server's keys, and back.
@@ -145,7 +147,9 @@ mod tests {
         assert_eq!(micros(Duration::from_nanos(1)), 1);
         assert_eq!(micros(Duration::from_micros(7)), 7);
         assert_eq!(micros(Duration::MAX), CENTURY);
-        assert_eq!(time_to_live(1), 2);
+        assert_eq!(time_to_live(0), 1);
+        assert_eq!(time_to_live(1000), 1);
+        assert_eq!(time_to_live(1001), 2);
     }
 
     #[test]

@@ -18,4 +18,7 @@ mod telemetry;
 mod wait;
 mod waiters;
 
-pub use self::{builder::Builder, check::Unfit, confirmation::Confirmation, store::RedisStore};
+pub use self::{
+    builder::Builder, check::Unfit, confirmation::Confirmation, listener::Listener,
+    store::RedisStore,
+};

@@ -1,4 +1,5 @@
 use std::convert::Infallible;
+use std::fmt;
 use std::pin::pin;
 use std::sync::Weak;
 use std::time::Duration;
@@ -15,18 +16,43 @@ use crate::waiters::Waiters;
 /// Before a lost connection is made again.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Hears of settlements on a connection of its own, and wakes those of this process who wait.
-#[derive(Debug)]
-pub(crate) struct Listener {
-    pub(crate) nodes: Vec<ConnectionInfo>,
-    pub(crate) connect_limit: Duration,
-    pub(crate) names: Names,
-    pub(crate) waiters: Weak<Waiters>,
+/// Hears of settlements by other processes, and wakes those of this one who wait for them.
+///
+/// One for each process is enough. It holds one connection, of its own. Made by
+/// [`RedisStore::listener`](crate::RedisStore::listener); spawn [`run`](Self::run). While none runs,
+/// those who wait poll.
+#[must_use = "nothing is heard until it runs"]
+pub struct Listener {
+    nodes: Vec<ConnectionInfo>,
+    connect_limit: Duration,
+    names: Names,
+    waiters: Weak<Waiters>,
 }
 
 impl Listener {
-    /// Until the last clone of the store is dropped, which is seen at the next message or pause.
-    pub(crate) async fn run(self) {
+    pub(crate) const fn new(
+        nodes: Vec<ConnectionInfo>,
+        connect_limit: Duration,
+        names: Names,
+        waiters: Weak<Waiters>,
+    ) -> Self {
+        Self {
+            nodes,
+            connect_limit,
+            names,
+            waiters,
+        }
+    }
+
+    /// Listens until every clone of the store is gone, which it sees at the next message or pause.
+    ///
+    /// A connection that is lost is made again, to the next of the nodes, after 125 to 375
+    /// milliseconds; those who wait poll meanwhile.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it is how it stops before.
+    pub async fn run(self) {
         for node in self.nodes.iter().cycle() {
             if self.waiters.strong_count() == 0 {
                 return;
@@ -66,5 +92,11 @@ impl Listener {
         let mut subscriber = Client::open(node)?.get_async_pubsub().await?;
         subscriber.subscribe(self.names.channel()).await?;
         Ok(subscriber)
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener").finish_non_exhaustive()
     }
 }

@@ -65,7 +65,8 @@ impl Reply {
                 Ok(Begin::Acquired(claim))
             }
             2 => Ok(Begin::Completed {
-                expires_in: self.time()?,
+                // Negative, if somebody took its time to live away: then nobody should keep a copy.
+                expires_in: Duration::from_millis(self.number.try_into().unwrap_or(0)),
                 response: StoredResponse::decode(self.bytes.into())?,
             }),
             3 => Ok(Begin::Mismatch),

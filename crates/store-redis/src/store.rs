@@ -1,5 +1,4 @@
 use std::fmt;
-use std::future::Future;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +10,12 @@ use buttress_store::{
 };
 use redis::{ConnectionInfo, IntoConnectionInfo};
 
-use crate::Builder;
 use crate::layout::{self, Names, micros, time_to_live};
 use crate::link::{Confirmed, Link};
-use crate::listener::Listener;
 use crate::reply::{Look, Reply};
 use crate::script::{self, Arg, Script};
 use crate::waiters::Waiters;
+use crate::{Builder, Listener};
 
 /// An [`IdempotencyStore`] in Redis or Valkey, shared by every process that connects to it.
 ///
@@ -61,26 +59,16 @@ impl RedisStore {
         Builder::new(nodes, true)
     }
 
-    /// Hears of settlements, and wakes those of this process who [`wait`](IdempotencyStore::wait).
-    ///
-    /// Spawn it once for each process; without it they poll, from 10 up to 320 milliseconds apart.
-    /// It takes one connection of its own and makes it again when it ends; those who wait poll
-    /// meanwhile. It runs until it is dropped or aborted, or every clone of the store is gone.
-    pub fn listen(&self) -> impl Future<Output = ()> + Send + 'static {
-        let Shared {
-            nodes,
-            connect_limit,
-            names,
-            waiters,
-            ..
-        } = &*self.shared;
-        Listener {
-            nodes: nodes.clone(),
-            connect_limit: *connect_limit,
-            names: names.clone(),
-            waiters: Arc::downgrade(waiters),
-        }
-        .run()
+    /// What wakes those of this process who [`wait`](IdempotencyStore::wait), as long as it runs;
+    /// without it they poll, from 10 up to 320 milliseconds apart.
+    pub fn listener(&self) -> Listener {
+        let shared = &self.shared;
+        Listener::new(
+            shared.nodes.clone(),
+            shared.connect_limit,
+            shared.names.clone(),
+            Arc::downgrade(&shared.waiters),
+        )
     }
 
     pub(crate) fn new(shared: Shared) -> Self {
@@ -138,12 +126,10 @@ impl Shared {
         response: &StoredResponse,
         retention: Duration,
     ) -> Result<Settled, StoreError> {
-        let retention = micros(retention);
         let channel = self.names.channel();
         let args = [
             Arg::Bytes(claim.token().as_bytes()),
-            Arg::Number(retention),
-            Arg::Number(time_to_live(retention)),
+            Arg::Number(time_to_live(micros(retention))),
             Arg::Bytes(response.encoded()),
             Arg::Bytes(channel.as_bytes()),
             Arg::Flag(self.link.confirms()),
@@ -162,11 +148,9 @@ impl Shared {
                 response,
                 retention,
             } => {
-                let retention = micros(*retention);
                 let args = [
                     channel,
-                    Arg::Number(retention),
-                    Arg::Number(time_to_live(retention)),
+                    Arg::Number(time_to_live(micros(*retention))),
                     Arg::Bytes(response.encoded()),
                     Arg::Flag(self.link.confirms()),
                 ];
@@ -250,7 +234,7 @@ impl IdempotencyStore for RedisStore {
 
     /// Durability is what the servers said at start of their append-only files: synced before each
     /// answer, `PowerLoss`; synced later, `Crash`; none, `Process`, for a restart of a server forgets.
-    /// Those who wait are woken while [`listen`](RedisStore::listen) runs and is connected.
+    /// Those who wait are woken while a [`Listener`] runs and is connected.
     fn capabilities(&self) -> Capabilities {
         let capabilities = Capabilities::new(self.shared.durability).shared();
         if self.shared.waiters.are_told() {

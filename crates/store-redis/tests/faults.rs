@@ -183,6 +183,7 @@ async fn a_user_who_may_run_nothing_but_scripts_on_these_keys_is_enough() {
         "resetchannels",
         "~buttress:idempotency:*",
         "+eval",
+        "+pttl",
         "+evalsha",
         "+get",
         "+getrange",

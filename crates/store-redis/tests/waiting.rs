@@ -20,7 +20,7 @@ async fn connect(server: &Server) -> RedisStore {
 
 async fn listening(server: &Server) -> RedisStore {
     let store = connect(server).await;
-    tokio::spawn(store.listen());
+    tokio::spawn(store.listener().run());
     until(|| store.capabilities().wakes, "the listener listens").await;
     store
 }
@@ -96,7 +96,7 @@ async fn a_listener_whose_connection_is_cut_listens_again_and_nobody_sleeps_thro
 async fn a_listener_ends_with_its_store() {
     let server = Server::start().await;
     let store = connect(&server).await;
-    let listener = tokio::spawn(store.listen());
+    let listener = tokio::spawn(store.listener().run());
     until(|| store.capabilities().wakes, "the listener listens").await;
     drop(store);
     server.cli(&["CLIENT", "KILL", "TYPE", "pubsub"]);

@@ -1,37 +1,47 @@
--- ARGV: the record's bytes 1-53, the lease, its bytes 66-73, milliseconds to live (none: for ever)
--- -> {1, execution} acquired, {2, time left, answer} completed, {3} mismatch,
+-- ARGV: the record's bytes 1-57 as a first execution, the lease, the bytes 66-73, milliseconds to live
+-- (none: for ever)
+-- -> {1, execution} acquired, {2, milliseconds left, answer} completed, {3} mismatch,
 --    {4, time left} in progress, {5} outcome unknown, {-3} fingerprint of another version
 local head = ARGV[1]
 local record = redis.call('GET', KEYS[1])
-local found, ends = state(record)
+local found = state(record)
 
-local function claim(execution)
-  local value = head .. struct.pack('>I4I8', execution, now + ARGV[2]) .. ARGV[3]
+local function claim(head, now)
+  local value = head .. struct.pack('>I8', now + ARGV[2]) .. ARGV[3]
   if ARGV[4] then
     redis.call('SET', KEYS[1], value, 'PX', ARGV[4])
   else
     redis.call('SET', KEYS[1], value)
   end
-  return {1, execution}
 end
 
-if found == 0 then return claim(1) end
+if found == 0 then
+  claim(head, now())
+  return {1, 1}
+end
 if found < 0 then return {found} end
 if string.sub(record, 5, 37) ~= string.sub(head, 5, 37) then
   if string.byte(record, 5) ~= string.byte(head, 5) then return {-3} end
   return {3}
 end
-if found == 2 then return {2, ends - now, string.sub(record, 74)} end
+if found == 2 then return {2, redis.call('PTTL', KEYS[1]), string.sub(record, 74)} end
 
 -- Who waits goes on waiting.
-head = string.sub(head, 1, 3) .. string.sub(record, 4, 4) .. string.sub(head, 5)
+head = string.sub(head, 1, 3) .. string.sub(record, 4, 4) .. string.sub(head, 5, 53)
+local now = now()
 local execution = struct.unpack('>I4', record, 54)
-if string.sub(record, 38, 53) == string.sub(head, 38, 53) then return claim(execution) end
-if ends > now then return {4, ends - now} end
+if string.sub(record, 38, 53) == string.sub(head, 38, 53) then
+  claim(head .. string.sub(record, 54, 57), now)
+  return {1, execution}
+end
+local left = lease_end(record) - now
+if left > 0 then return {4, left} end
 if string.byte(record, 3) == 1 then return {5} end
 if string.byte(head, 3) == 1 then
   -- From now on nothing but an adoption ends it; SET takes its time to live away.
   redis.call('SET', KEYS[1], string.sub(record, 1, 2) .. '\1' .. string.sub(record, 4))
   return {5}
 end
-return claim(math.min(execution + 1, 4294967295))
+execution = math.min(execution + 1, 4294967295)
+claim(head .. struct.pack('>I4', execution), now)
+return {1, execution}

@@ -1,12 +1,12 @@
--- ARGV: token, retention, milliseconds to live, answer, channel, whether it is confirmed
+-- ARGV: token, milliseconds to live, answer, channel, whether it is confirmed
 local record = redis.call('GETRANGE', KEYS[1], 0, 72)
 local found = state(record)
 if found < 0 then return {found} end
 if found == 0 or string.sub(record, 38, 53) ~= ARGV[1] then return {3} end
 if found == 2 then
-  touch(ARGV[6])
+  touch(ARGV[5])
   return {2}
 end
-answer(record, ARGV[1], ARGV[2], ARGV[3], ARGV[4])
-wake(record, ARGV[5])
+answer(record, ARGV[1], ARGV[2], ARGV[3])
+wake(record, ARGV[4])
 return {1}

@@ -4,11 +4,13 @@ local found = state(record)
 if found < 0 then return {found} end
 if found == 0 or string.sub(record, 38, 53) ~= ARGV[1] then return {3} end
 if found == 2 then return {2} end
-local value = string.sub(record, 1, 57) .. struct.pack('>I8', now + ARGV[2]) .. string.sub(record, 66)
+local ends = struct.pack('>I8', now() + ARGV[2])
+local value = string.sub(record, 1, 57) .. ends .. string.sub(record, 66)
 if string.byte(record, 3) == 1 then
   redis.call('SET', KEYS[1], value)
 else
   local retention = struct.unpack('>I8', record, 66)
-  redis.call('SET', KEYS[1], value, 'PX', math.ceil((ARGV[2] + retention) / 1000) + 1)
+  local ttl = math.max(math.ceil((ARGV[2] + retention) / 1000), 1)
+  redis.call('SET', KEYS[1], value, 'PX', ttl)
 end
 return {1}

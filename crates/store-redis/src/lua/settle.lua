@@ -4,9 +4,9 @@ local function wake(record, channel)
   if string.byte(record, 4) == 1 then redis.pcall('PUBLISH', channel, KEYS[1]) end
 end
 
-local function answer(record, token, retention, ttl, response)
-  local head = '\1\1\0\0' .. string.sub(record, 5, 37) .. token .. string.sub(record, 54, 57)
-  local value = head .. struct.pack('>I8I8', now + retention, 0) .. response
+local function answer(record, token, ttl, response)
+  local identity = string.sub(record, 5, 37) .. token .. string.sub(record, 54, 57)
+  local value = '\1\1\0\0' .. identity .. string.rep('\0', 16) .. response
   redis.call('SET', KEYS[1], value, 'PX', ttl)
 end
 
