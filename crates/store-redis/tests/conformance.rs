@@ -2,36 +2,60 @@
 
 use std::time::Duration;
 
+use buttress_store::{IdempotencyStore, Token};
 use buttress_store_conformance::{Stage, idempotency};
-use buttress_store_redis::RedisStore;
+use buttress_store_redis::{Builder, RedisStore};
+use buttress_store_wrappers::{Encrypted, Keyring, Metered, TimeLimited};
 use tokio::sync::OnceCell;
 
+use crate::support::clock::Moved;
 use crate::support::cluster::Cluster;
 use crate::support::{Server, until};
 
 mod support;
 
-const LEASE: Duration = Duration::from_millis(500);
+/// Few clauses wait for one in truth, and for no more than three.
+const LEASE: Duration = Duration::from_secs(4);
 
 async fn server() -> &'static Server {
     static SERVER: OnceCell<Server> = OnceCell::const_new();
     SERVER.get_or_init(Server::start).await
 }
 
+/// The store of a clause, whose records alone its clock ages.
+async fn stage(
+    builder: Builder,
+    servers: Vec<String>,
+    finish: impl AsyncFnOnce(RedisStore) -> Box<dyn IdempotencyStore>,
+) -> Stage {
+    let digits = Token::random().unwrap();
+    let digits = digits.as_bytes().map(|byte| format!("{byte:02x}"));
+    let prefix = format!("{}:", digits.concat());
+    let store = builder.prefix(prefix.clone()).connect().await.unwrap();
+    let store = finish(store).await;
+    Stage::real(store, LEASE).with_clock(Moved { servers, prefix })
+}
+
 /// A store whose waiters are told.
-async fn listening(store: RedisStore) -> RedisStore {
-    use buttress_store::IdempotencyStore;
-    tokio::spawn(store.listen());
+async fn told(store: RedisStore) -> Box<dyn IdempotencyStore> {
+    tokio::spawn(store.listener().run());
     until(|| store.capabilities().wakes, "the listener listens").await;
-    store
+    Box::new(store)
+}
+
+/// All wrappers but `Cached`, whose copies expire by the clock of this process.
+async fn wrapped(store: RedisStore) -> Box<dyn IdempotencyStore> {
+    let keyring = Keyring::new(1, &[7; 32]).unwrap();
+    let store = TimeLimited::new(Metered::new(store, "redis"), Duration::from_secs(30));
+    Box::new(Encrypted::new(store, keyring))
 }
 
 mod one_server {
     use super::*;
 
     idempotency!(async {
-        let store = RedisStore::connect(server().await.url()).await.unwrap();
-        Stage::real(listening(store).await, LEASE)
+        let url = server().await.url();
+        stage(RedisStore::builder(url.as_str()), vec![url], told).await
     });
 }
 
@@ -44,7 +68,18 @@ mod cluster {
     }
 
     idempotency!(async {
-        let store = cluster().await.store().connect().await.unwrap();
-        Stage::real(listening(store).await, LEASE)
+        let cluster = cluster().await;
+        let servers = cluster.nodes.iter().map(Server::url).collect();
+        stage(cluster.store(), servers, told).await
+    });
+}
+
+/// Nobody listens here: those who wait poll.
+mod wrapped_and_polling {
+    use super::*;
+
+    idempotency!(async {
+        let url = server().await.url();
+        stage(RedisStore::builder(url.as_str()), vec![url], wrapped).await
     });
 }

@@ -6,10 +6,8 @@ use buttress_store::{
     Begin, BeginRequest, Fingerprint, IdempotencyStore, OrphanPolicy, RecordKey, Settled,
     StoredResponse, Token,
 };
-use buttress_store_conformance as law;
-use buttress_store_conformance::Stage;
 use buttress_store_redis::RedisStore;
-use buttress_store_wrappers::{Cached, Encrypted, Keyring, Metered, TimeLimited};
+use buttress_store_wrappers::Cached;
 use http::{HeaderMap, StatusCode};
 use redis::AsyncCommands;
 
@@ -76,13 +74,13 @@ async fn a_claim_and_an_answer_look_as_they_always_have() {
     let record: Vec<u8> = raw.get(NAME).await.unwrap();
     assert_eq!(record[..4], [1, 1, 0, 0]);
     assert_eq!(record[4..57], identity());
-    assert_eq!(record[65..73], [0; 8]);
+    assert_eq!(record[57..73], [0; 16]);
     assert_eq!(
         &record[73..],
         b"\x02\x00\x00\xc9\x01\x08location\x02/1\x04paid"
     );
     let left: u64 = server.cli(&["PTTL", NAME]).parse().unwrap();
-    assert!((86_390_000..=86_400_002).contains(&left), "{left}");
+    assert!((86_390_000..=86_400_000).contains(&left), "{left}");
 }
 
 #[tokio::test]
@@ -106,7 +104,7 @@ async fn records_of_version_1_are_read() {
         Ok(Begin::InProgress { .. })
     ));
 
-    let head = [&[1, 1, 0, 0], identity().as_slice(), &far, &[0; 8]].concat();
+    let head = [&[1, 1, 0, 0], identity().as_slice(), &[0; 16]].concat();
     let completed = [&head, paid().encoded().as_ref()].concat();
     let () = raw.set(NAME, completed).await.unwrap();
     let begun = store.begin(other).await.unwrap();
@@ -180,40 +178,4 @@ async fn a_first_execution_takes_two_round_trips_and_everything_else_one() {
         assert!(matches!(begun, Begin::Completed { .. }));
     }
     assert_eq!(taken(before), 6);
-}
-
-#[tokio::test]
-async fn all_wrappers_together_keep_the_law_over_it() {
-    let server = Server::start().await;
-    let stage = async || {
-        let store = RedisStore::connect(server.url()).await.unwrap();
-        let store = Metered::new(store, "redis");
-        let keyring = Keyring::new(1, &[7; 32]).unwrap();
-        let store = Encrypted::new(TimeLimited::new(store, Duration::from_secs(10)), keyring);
-        Stage::real(Cached::new(store), Duration::from_millis(500))
-    };
-    tokio::join!(
-        async { law::a_completed_key_answers_to_the_byte(&stage().await).await },
-        async { law::any_bytes_make_an_answer(&stage().await).await },
-        async { law::an_unknown_is_adopted_as_completed(&stage().await).await },
-        async { law::an_answer_is_kept_for_its_retention_and_no_longer(&stage().await).await },
-        async { law::a_zombie_cannot_complete(&stage().await).await },
-    );
-}
-
-#[tokio::test]
-async fn those_who_poll_keep_the_law_of_waiting() {
-    let server = Server::start().await;
-    let stage = async || {
-        let store = RedisStore::connect(server.url()).await.unwrap();
-        Stage::real(store, Duration::from_millis(500))
-    };
-    tokio::join!(
-        async { law::a_wait_for_nothing_returns_at_once(&stage().await).await },
-        async { law::a_wait_ends_at_its_limit(&stage().await).await },
-        async { law::those_who_wait_return_when_the_claim_is_settled(&stage().await).await },
-        async { law::the_end_of_a_lease_ends_a_wait(&stage().await).await },
-        async { law::one_of_those_who_wait_becomes_the_owner(&stage().await).await },
-        async { law::adoption_leaves_nothing_to_wait_for(&stage().await).await },
-    );
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
+pub(crate) mod clock;
 pub(crate) mod cluster;
 pub(crate) mod requests;
 
