@@ -16,6 +16,7 @@ mod rivals;
 mod servers;
 mod sizes;
 mod stack;
+mod store_benches;
 mod threads;
 mod webhook;
 mod windows;

@@ -6,7 +6,7 @@ use std::fs;
 use clap::ValueEnum;
 use serde_json::json;
 
-use crate::{machine, per_call, servers, sizes, threads, webhook, windows};
+use crate::{machine, per_call, servers, sizes, store_benches, threads, webhook, windows};
 use bench_compare::failure::Failure;
 use bench_compare::table::{self, Section};
 
@@ -31,8 +31,10 @@ pub(crate) enum Part {
     Inbound,
     /// The latency of a server under a constant rate.
     Latency,
-    /// Stores against raw loops.
+    /// Stores without a server, against raw loops.
     Stores,
+    /// The store on a Redis server, against raw loops.
+    Redis,
 }
 
 impl Part {
@@ -44,6 +46,7 @@ impl Part {
             Self::Windows => vec![windows::section()],
             Self::Webhook => webhook::sections()?,
             Self::Inbound | Self::Latency | Self::Stores => servers::sections(&self.name())?,
+            Self::Redis => vec![store_benches::REDIS.section()?],
         })
     }
 

@@ -93,6 +93,14 @@ impl Row {
         self
     }
 
+    /// A number in all, under a name that was read.
+    #[must_use]
+    pub fn named_figure(mut self, name: String, value: f64) -> Self {
+        let (name, over) = (name.into(), false);
+        self.figures.push(Figure { name, value, over });
+        self
+    }
+
     /// A number on top of what it was measured against.
     #[must_use]
     pub fn over(mut self, name: &'static str, value: f64) -> Self {
