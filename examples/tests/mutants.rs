@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, SystemTime};
 
+use axum::middleware::map_request;
 use buttress_body::{CollectLayer, Collected};
 use buttress_idempotency::{IdempotencyKeyLayer, OutboundKey};
 use buttress_key::{DerivationSecret, Profile};
@@ -36,6 +37,8 @@ struct World {
     orders: u32,
     /// Whether a day passes once an order is unknown.
     a_day_passes: bool,
+    /// Whether the buyers' keys are lost on their way to the shop.
+    keys_are_lost: bool,
 }
 
 impl World {
@@ -50,6 +53,7 @@ impl World {
             },
             orders: 4,
             a_day_passes: false,
+            keys_are_lost: false,
         }
     }
 
@@ -94,7 +98,10 @@ impl World {
         let shop = Shop::new(self.settings, till, gates, drain, Store::default(), secret).unwrap();
         let shop_listens = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let shop_url = format!("http://{}", shop_listens.local_addr().unwrap());
-        let routes = shop::router(shop.clone());
+        let mut routes = shop::router(shop.clone());
+        if self.keys_are_lost {
+            routes = routes.layer(map_request(lose_its_key));
+        }
         tokio::spawn(async move { axum::serve(shop_listens, routes).await });
 
         if self.a_day_passes {
@@ -124,6 +131,11 @@ impl World {
             &provider.book(),
         )
     }
+}
+
+async fn lose_its_key(mut request: axum::extract::Request) -> axum::extract::Request {
+    request.headers_mut().remove("idempotency-key");
+    request
 }
 
 /// Once an order is unknown: the provider's clock moves on, and every key is a day older.
@@ -189,6 +201,33 @@ fn charges_twice(report: &Report) {
 fn loses(report: &Report) {
     assert_eq!(report.lost, report.orders, "{}", report.to_json());
     assert_eq!((report.paid, report.exit_code()), (0, 1));
+}
+
+#[tokio::test]
+async fn mutant_the_buyers_keys_do_not_reach_the_layer_in_front_of_their_orders() {
+    let world = || {
+        let mut world = World::new(&[]);
+        // Enough for every habit.
+        world.orders = 30;
+        world
+    };
+    let mut mutant = world();
+    mutant.keys_are_lost = true;
+    let (right, wrong) = tokio::join!(world().run(), mutant.run());
+    passes(&right);
+    assert!(
+        right.seen.replays > 0 && right.seen.misuses > 0,
+        "{:?}",
+        right.seen
+    );
+    // No charge too many, for an order's id protects it; but other answers than the first.
+    assert_eq!((wrong.duplicates, wrong.lost), (0, 0));
+    assert!(
+        wrong.seen.wrong > 0 && wrong.seen.forgotten > 0,
+        "{:?}",
+        wrong.seen
+    );
+    assert_eq!((wrong.seen.misuses, wrong.exit_code()), (0, 1));
 }
 
 #[tokio::test]

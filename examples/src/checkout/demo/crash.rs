@@ -5,8 +5,6 @@
 //! something to kill all the time; after the last one the shop lives until all are settled.
 
 use std::cell::Cell;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,12 +14,12 @@ use tokio::sync::Semaphore;
 
 use super::child::Child;
 use super::lives::{Lives, Span};
+use super::place::Place;
 use super::progress::Progress;
-use super::{Buyers, Order, PATIENCE, Receipt, Seen, Stage, orders_after};
+use super::{Buyers, Order, PATIENCE, Receipt, Seen, Stage};
 use crate::checkout::cli::{DemoArgs, Orphans};
 use crate::checkout::report::{Crash, Report, Round};
 use crate::checkout::shop::Status;
-use crate::checkout::shop::store::Location;
 
 /// The longest life of a shop that is killed while it opens, and of one that has opened.
 const OPENING_MS: u64 = 60;
@@ -29,19 +27,11 @@ const OPEN_MS: u64 = 250;
 /// One kill of so many hits a shop that opens.
 const OPENINGS: u8 = 8;
 
-/// What the shops of a run leave behind.
-struct Place {
-    location: Location,
-    slips: PathBuf,
-    /// Deleted in the end, if it is of this run alone.
-    folder: Option<PathBuf>,
-}
-
 /// One run, and what came of it so far.
 struct Crashing<'a> {
     args: &'a DemoArgs,
     provider: &'a Child,
-    place: &'a Place,
+    place: Place,
     random: Rng,
     receipts: Vec<Receipt>,
     seen: Seen,
@@ -61,36 +51,49 @@ pub(super) async fn run(
     let mut crashing = Crashing {
         args,
         provider,
-        place: &place,
+        place,
         random: Rng::with_seed(stage.seed),
         receipts: Vec::new(),
         seen: Seen::default(),
         counted: Status::default(),
         crash: Crash::default(),
     };
-    let (first, second) = orders.split_at(orders.len().div_ceil(2));
-    let kills = match second {
-        [] => [kills, 0],
-        _ => [kills.div_ceil(2), kills / 2],
+    let done = crashing.rounds(&orders, kills, stage.seed).await;
+    let report = match done {
+        Ok(()) => crashing.report(stage).await,
+        Err(error) => Err(error),
     };
-    crashing
-        .round(Orphans::ReExecute, first, kills[0], stage.seed)
-        .await?;
-    crashing
-        .round(Orphans::Refuse, second, kills[1], stage.seed)
-        .await?;
-
-    let book = provider.book().await?;
-    let mut status = crashing.counted;
-    // What a shop sent after it was last asked is known to the provider alone.
-    status.attempts = book.requests;
-    let run = stage.run(args, stage.started.elapsed(), None);
-    let mut report = Report::audit(&run, &crashing.receipts, crashing.seen, &status, &book);
-    report.crash = Some(crashing.crash);
-    Ok(report)
+    if report.as_ref().is_ok_and(Report::is_exact) {
+        return report;
+    }
+    crashing.place.keep();
+    report
 }
 
 impl Crashing<'_> {
+    /// Half of the orders, and of the kills, for each way to treat lost requests.
+    async fn rounds(&mut self, orders: &[Order], kills: u32, seed: u64) -> Result<(), BoxError> {
+        let (first, second) = orders.split_at(orders.len().div_ceil(2));
+        let kills = match second {
+            [] => [kills, 0],
+            _ => [kills.div_ceil(2), kills / 2],
+        };
+        self.round(Orphans::ReExecute, first, kills[0], seed)
+            .await?;
+        self.round(Orphans::Refuse, second, kills[1], seed).await
+    }
+
+    async fn report(&mut self, stage: Stage) -> Result<Report, BoxError> {
+        let book = self.provider.book().await?;
+        let mut status = std::mem::take(&mut self.counted);
+        // What a shop sent after it was last asked is known to the provider alone.
+        status.attempts = book.requests;
+        let run = stage.run(self.args, stage.started.elapsed(), None);
+        let mut report = Report::audit(&run, &self.receipts, self.seen, &status, &book);
+        report.crash = Some(std::mem::take(&mut self.crash));
+        Ok(report)
+    }
+
     /// Places these orders at a shop that is killed so many times.
     async fn round(
         &mut self,
@@ -116,20 +119,23 @@ impl Crashing<'_> {
 
         let killing = async {
             for kill in 1..=kills {
-                admit(&admission, orders.len(), kill, kills + 1);
+                admission.add_permits(share(orders.len(), kill, kills));
                 let span = self.span();
                 lives.live_and_die(span).await?;
                 killed.set(kill);
                 let census = self.place.location.census().await?;
                 round.count(&census, &mut self.crash);
             }
-            admit(&admission, orders.len(), 1, 1);
+            // Everybody is let in.
+            admission.close();
             lives.begin().await?;
             Ok::<_, BoxError>(lives)
         };
-        let buying = buyers.place_all(orders.to_vec(), |_| progress.step());
-        let (receipts, lives) = tokio::join!(buying, killing);
-        let mut lives = lives?;
+        let buying = async {
+            let receipts = buyers.place_all(orders.to_vec(), |_| progress.step());
+            Ok(receipts.await)
+        };
+        let (receipts, mut lives) = tokio::try_join!(buying, killing)?;
         lives.ask().await?;
         // Every answer was acknowledged before this, and is there after it.
         lives.die().await?;
@@ -148,7 +154,7 @@ impl Crashing<'_> {
     fn arguments(&self, orphans: Orphans) -> Vec<String> {
         let Place {
             location, slips, ..
-        } = self.place;
+        } = &self.place;
         let (store, slips) = (location.to_string(), slips.display().to_string());
         let named = [
             ("--provider", self.provider.url()),
@@ -173,80 +179,24 @@ impl Crashing<'_> {
     }
 }
 
-/// Lets in the next share of the orders: `part` of `parts` of them are in then.
-fn admit(admission: &Semaphore, orders: usize, part: u32, parts: u32) {
-    let up_to = |part: u32| orders * part as usize / parts as usize;
-    let share = match parts {
-        // All that are left: a permit too many lets nobody in twice.
-        1 => orders,
-        _ => up_to(part) - up_to(part - 1),
-    };
-    admission.add_permits(share);
+/// How many orders are let in before this kill: of so many equal shares one is left for after the last.
+fn share(orders: usize, kill: u32, kills: u32) -> usize {
+    let up_to = |kill: u32| orders * kill as usize / (kills as usize + 1);
+    up_to(kill) - up_to(kill - 1)
 }
 
-impl Place {
-    /// Where the user wants it, or in a new folder.
-    fn new(wanted: Option<&Location>) -> Result<Self, BoxError> {
-        match wanted {
-            Some(Location::Memory) => Err("a crash leaves nothing of a shop in memory:".into()),
-            #[cfg(feature = "sqlite")]
-            Some(Location::Sqlite(file)) => {
-                let mut slips = file.clone().into_os_string();
-                slips.push(".slips");
-                Ok(Self {
-                    location: Location::Sqlite(file.clone()),
-                    slips: slips.into(),
-                    folder: None,
-                })
-            }
-            #[cfg(feature = "sqlite")]
-            None => {
-                let name = format!("checkout-{}-{:08x}", std::process::id(), fastrand::u32(..));
-                let folder = std::env::temp_dir().join(name);
-                fs::create_dir(&folder)?;
-                Ok(Self {
-                    location: Location::Sqlite(folder.join("shop.db")),
-                    slips: folder.join("slips"),
-                    folder: Some(folder),
-                })
-            }
-            #[cfg(not(feature = "sqlite"))]
-            None => Err("--crash needs a store that outlives a process: the feature sqlite".into()),
-        }
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    async fn orders(&self, count: u32) -> Result<Vec<Order>, BoxError> {
-        if self.folder.is_some() {
-            return Ok((1..=count).map(Order::number).collect());
-        }
-        let store = self.location.open().await?;
-        orders_after(&*store.rows, count).await
-    }
-
-    /// How many slips were printed for these orders, and how many of them for an order that had one.
-    fn slips(&self, orders: &[Order]) -> Result<(u64, u64), BoxError> {
-        let printed = read(&self.slips)?;
-        let of = |order: &Order| printed.lines().filter(|id| *id == order.id).count() as u64;
-        let counts = orders.iter().map(of);
-        Ok(counts.fold((0, 0), |(all, again), count| {
-            (all + count, again + count.saturating_sub(1))
-        }))
-    }
-}
-
-fn read(path: &Path) -> Result<String, BoxError> {
-    if path.exists() {
-        Ok(fs::read_to_string(path)?)
-    } else {
-        Ok(String::new())
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Some(folder) = &self.folder {
-            // Nobody needs it any more; at worst the system cleans it up.
-            let _ = fs::remove_dir_all(folder);
-        }
+    #[test]
+    fn before_each_kill_some_orders_are_let_in_and_some_are_left() {
+        let shares = |orders, kills| {
+            let shares = (1..=kills).map(|kill| share(orders, kill, kills));
+            shares.collect::<Vec<_>>()
+        };
+        assert_eq!(shares(12, 2), [4, 4]);
+        assert_eq!(shares(5, 3), [1, 1, 1]);
+        assert_eq!(shares(100, 200).iter().sum::<usize>(), 99);
     }
 }

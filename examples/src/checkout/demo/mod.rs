@@ -9,6 +9,7 @@
 //! steady       a run in which the shop lives until the end
 //! crash        a run in which it is killed again and again
 //!   lives        its processes, and what they counted
+//!   place        what outlives them
 //! child        the provider's process
 //! process      a process of this program
 //! progress     what is shown meanwhile
@@ -21,6 +22,7 @@ mod child;
 mod crash;
 mod habit;
 mod lives;
+mod place;
 mod process;
 mod progress;
 mod seen;

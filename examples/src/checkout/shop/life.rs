@@ -36,11 +36,7 @@ impl Shop {
             drain, settings, ..
         } = &*self.0;
         loop {
-            let found = match self.0.orders.adrift().await {
-                Ok(adrift) => self.take_over(&adrift).await,
-                Err(error) => Err(error.into()),
-            };
-            if let Err(adrift) = found {
+            if let Err(adrift) = self.take_over().await {
                 telemetry::adrift(None, &adrift);
             }
             if let Err(error) = self.purge().await {
@@ -52,25 +48,37 @@ impl Shop {
         }
     }
 
+    /// Takes every order that nobody drives.
+    async fn take_over(&self) -> Result<(), Adrift> {
+        let Inner {
+            orders,
+            drain,
+            settings,
+            ..
+        } = &*self.0;
+        loop {
+            let (adrift, is_all) = orders.adrift().await?;
+            for id in adrift {
+                let running = drain.begin();
+                if drain.is_closed() {
+                    return Ok(());
+                }
+                if let Some(mut held) = orders.take(&id).await? {
+                    let now = Instant::now();
+                    let row = held.update(|row| row.resume(now, &settings.lags)).await?;
+                    telemetry::resumes(row);
+                    tokio::spawn(self.clone().live(held, running));
+                }
+            }
+            if is_all {
+                return Ok(());
+            }
+        }
+    }
+
     /// Deletes the answers that need not be remembered any more, in steps that keep nobody waiting.
     async fn purge(&self) -> Result<(), StoreError> {
         while self.0.records.purge(STEP).await? == STEP.get() {}
-        Ok(())
-    }
-
-    async fn take_over(&self, adrift: &[String]) -> Result<(), Adrift> {
-        for id in adrift {
-            let running = self.0.drain.begin();
-            if self.0.drain.is_closed() {
-                break;
-            }
-            if let Some(mut held) = self.0.orders.take(id).await? {
-                let lags = &self.0.settings.lags;
-                let row = held.update(|row| row.resume(Instant::now(), lags)).await?;
-                telemetry::resumes(row);
-                tokio::spawn(self.clone().live(held, running));
-            }
-        }
         Ok(())
     }
 

@@ -55,9 +55,11 @@ impl Orders {
         Ok(taken.map(|stored| Held::new(self, stored, hold)))
     }
 
-    /// Some of the orders that are not settled and that nobody drives.
-    pub(super) async fn adrift(&self) -> Result<Vec<String>, StoreError> {
-        self.rows().adrift(PAGE).await
+    /// Orders that are not settled and that nobody drives, and whether these are all of them.
+    pub(super) async fn adrift(&self) -> Result<(Vec<String>, bool), StoreError> {
+        let adrift = self.rows().adrift(PAGE).await?;
+        let is_all = adrift.len() < PAGE.get();
+        Ok((adrift, is_all))
     }
 
     /// The row of this order as it stands now.

@@ -153,16 +153,16 @@ impl Shop {
         let (shop, running) = (self.clone(), self.0.drain.begin());
         tokio::spawn(async move {
             let row = Row::new(order.clone(), shop.key(&order, 1), Instant::now());
-            let inserted = shop.0.orders.insert(&row).await;
-            // The buyer may be gone.
-            let _ = match inserted {
+            let placed = match shop.0.orders.insert(&row).await {
                 Ok(Some(held)) => {
+                    // The buyer may be gone.
                     let _ = tell.send(Ok(Placed::New));
                     return shop.live(held, running).await;
                 }
-                Ok(None) => tell.send(shop.compare(&order).await),
-                Err(error) => tell.send(Err(error)),
+                Ok(None) => shop.compare(&order).await,
+                Err(error) => Err(error),
             };
+            let _ = tell.send(placed);
         });
         let unheard = StoreError::new(StoreErrorKind::Indeterminate, "waiting for an order's row");
         told.await.unwrap_or(Err(unheard))

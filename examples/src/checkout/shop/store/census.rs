@@ -36,17 +36,22 @@ impl Location {
     }
 }
 
-/// Orders by state, each row read and so found whole.
-async fn orders(rows: &dyn RowStore) -> Result<BTreeMap<&'static str, u64>, StoreError> {
-    let (mut orders, mut after) = (BTreeMap::new(), None::<String>);
-    loop {
-        let page = rows.page(after.as_deref(), PAGE).await?;
-        for row in &page {
-            *orders.entry(row.state.name()).or_default() += 1;
-        }
-        match page.last() {
-            Some(row) => after = Some(row.order.id.clone()),
-            None => return Ok(orders),
+impl Census {
+    /// The orders among these rows, each of which is read and so found whole; nothing of requests.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub async fn of_orders(rows: &dyn RowStore) -> Result<Self, StoreError> {
+        let (mut census, mut after) = (Self::default(), None::<String>);
+        loop {
+            let page = rows.page(after.as_deref(), PAGE).await?;
+            for row in &page {
+                *census.orders.entry(row.state.name()).or_default() += 1;
+            }
+            match page.last() {
+                Some(row) => after = Some(row.order.id.clone()),
+                None => return Ok(census),
+            }
         }
     }
 }
@@ -60,7 +65,7 @@ mod file {
     use buttress_store::{StoreError, StoreErrorKind};
     use buttress_store_sqlite::SqliteStore;
 
-    use super::{Census, orders};
+    use super::Census;
     use crate::checkout::shop::store::SqliteRows;
 
     /// What `SQLite` and the lock of its users keep beside a database.
@@ -77,13 +82,13 @@ mod file {
         // Opening it compares every record with its checksum.
         SqliteStore::open(&copy.0).await?.close().await?;
         let rows = SqliteRows::open(&copy.0).await?;
-        let orders = orders(&rows).await?;
+        let orders = Census::of_orders(&rows).await?;
         let (claims, answers) = rows.records().await?;
         rows.close().await;
         Ok(Census {
-            orders,
             claims,
             answers,
+            ..orders
         })
     }
 
