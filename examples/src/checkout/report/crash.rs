@@ -59,8 +59,8 @@ impl Round {
         self.kills += 1;
         self.hits += u64::from(hit > 0);
         let requests = [
-            ("being executed", hit),
-            ("lost before", census.claims.len() - hit),
+            ("being_executed", hit),
+            ("lost_before", census.claims.len() - hit),
         ];
         for (state, count) in &census.orders {
             *crash.orders.entry((*state).to_owned()).or_default() += count;
@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(json["states"]["orders"]["charging"], 8);
         let requests = &json["states"]["requests"];
         assert_eq!(
-            (&requests["being executed"], &requests["lost before"]),
+            (&requests["being_executed"], &requests["lost_before"]),
             (&json!(3), &json!(2))
         );
         assert_eq!(json["re_execute"]["live_claims_hit"], 3);

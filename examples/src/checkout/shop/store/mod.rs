@@ -18,7 +18,8 @@
 //!    processes share the rows, who holds it and until when *by the backend's clock*.
 //! 3. A variant of [`Location`] behind the feature: how it is written, how it is opened, and what is
 //!    counted there after a crash.
-//! 4. `store/tests.rs` runs the law against every backend: one line there.
+//! 4. An arm in `demo/place.rs`, where a run with crashes finds what outlives its shops.
+//! 5. `store/tests.rs` runs the law against every backend: one line there.
 //!
 //! Nothing else knows which backend it is.
 
