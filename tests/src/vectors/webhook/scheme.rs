@@ -7,8 +7,9 @@ use buttress_webhook::{
     BoxScheme, InvalidUrl, KeyError, KeyFuture, PublicUrl, Scheme, SnsScheme, VerifyingKey,
     VerifyingKeySource, adyen_payments, adyen_platform, aws_sns, calendly, clerk, discord, dropbox,
     github, gitlab_signed, gitlab_token, hubspot_v3, intercom, lemonsqueezy, linear, mailgun, meta,
-    openai, paddle, paypal, plaid, razorpay, sendgrid, shopify, slack, square, standard_webhooks,
-    standard_webhooks_v1a, stripe, svix, telegram, twilio, typeform, workos, zoom,
+    openai, paddle, paypal, plaid, razorpay, sendgrid, shopify, shopify_events, slack, square,
+    standard_webhooks, standard_webhooks_v1a, stripe, svix, telegram, twilio, twilio_shared_key,
+    typeform, workos, zoom,
 };
 
 use super::Vector;
@@ -25,7 +26,7 @@ pub(super) enum Error {
 
 /// The vector's scheme, for the URL that it names.
 pub(super) fn of(vector: &Vector) -> Result<BoxScheme, Error> {
-    with(vector, PublicUrl::exact(&vector.url))
+    with(vector, &PublicUrl::exact(&vector.url))
 }
 
 /// As [`of`], but path and query are those of the request.
@@ -34,10 +35,10 @@ pub(super) fn at_origin(vector: &Vector) -> Result<BoxScheme, Error> {
     let end = vector.url[host..]
         .find('/')
         .map_or(vector.url.len(), |at| host + at);
-    with(vector, PublicUrl::origin(&vector.url[..end]))
+    with(vector, &PublicUrl::origin(&vector.url[..end]))
 }
 
-fn with(vector: &Vector, url: Result<PublicUrl, InvalidUrl>) -> Result<BoxScheme, Error> {
+fn with(vector: &Vector, url: &Result<PublicUrl, InvalidUrl>) -> Result<BoxScheme, Error> {
     let secret = vector.secret.as_str();
     let url = || url.clone().map_err(refused);
     match vector.provider.as_str() {
@@ -75,6 +76,7 @@ fn with(vector: &Vector, url: Result<PublicUrl, InvalidUrl>) -> Result<BoxScheme
         "razorpay" => boxed(razorpay(secret)),
         "sendgrid" => boxed(sendgrid(secret)),
         "shopify" => boxed(shopify(secret)),
+        "shopify-events" => boxed(shopify_events(secret)),
         "slack" => boxed(slack(secret)),
         "square" => boxed(square(url()?, secret)),
         "standard-webhooks" => boxed(standard_webhooks(secret)),
@@ -83,6 +85,7 @@ fn with(vector: &Vector, url: Result<PublicUrl, InvalidUrl>) -> Result<BoxScheme
         "svix" => boxed(svix(secret)),
         "telegram" => boxed(telegram(secret)),
         "twilio" => boxed(twilio(url()?, secret)),
+        "twilio-shared-key" => boxed(twilio_shared_key(url()?, secret)),
         "typeform" => boxed(typeform(secret)),
         "workos" => boxed(workos(secret)),
         "zoom" => boxed(zoom(secret)),
