@@ -36,7 +36,7 @@ pub(super) enum Command {
     /// `POST /webhooks/{source}` is there for each source with a `WEBHOOK_SECRET_<SOURCE>`, its name in
     /// upper case with `_` for `-`: an HMAC secret, a public key, PayPal's webhook id, SNS topics, or
     /// Plaid's client id and secret between a colon. Several stand between commas, or in
-    /// `WEBHOOK_SECRET_<SOURCE>_1` to `_4`. `PUBLIC_URL` is the shop's own, for senders that sign it;
+    /// `WEBHOOK_SECRET_<SOURCE>_1`, `_2` and so on, which may hold commas. `PUBLIC_URL` is the shop's own, for senders that sign it;
     /// `WEBHOOK_SANDBOX` names those of paypal and plaid whose sandbox sends; Meta's verify token is
     /// `WEBHOOK_VERIFY_TOKEN_META`.
     Serve,

@@ -84,8 +84,10 @@ fn write(page: &mut String, report: &Report, pen: Pen) -> fmt::Result {
     )?;
     line("buyers", buyers(&report.seen))?;
     line("answers", answers(&report.seen, pen))?;
-    for (name, text) in webhooks(&report.webhooks, pen) {
-        line(name, text)?;
+    if report.webhooks.sent > 0 {
+        for (name, text) in webhooks(&report.webhooks, pen) {
+            line(name, text)?;
+        }
     }
     line("latency", latency(report))?;
 

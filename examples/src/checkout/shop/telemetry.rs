@@ -113,3 +113,8 @@ pub(super) fn foreign(order_id: &str, payment_id: &str) {
         "payment for no order"
     );
 }
+
+/// A topic of AWS SNS would send to this shop, if somebody confirmed it.
+pub(super) fn offered(topic_arn: &str) {
+    tracing::warn!(webhook.topic = topic_arn, "subscription to be confirmed");
+}

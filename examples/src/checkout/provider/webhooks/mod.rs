@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const TRIES: u32 = 8;
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// How old the signature of a captured letter is.
-const AGE: Duration = Duration::from_secs(10 * 60);
+const AGE: Duration = Duration::from_mins(10);
 
 /// The endpoint that is told, and what has been sent there; clones share it.
 #[derive(Clone)]

@@ -27,6 +27,7 @@ use buttress_event::Event;
 use buttress_idempotency::{BuildError, IdempotencyKeyLayer, Inbound};
 use buttress_key::DerivationSecret;
 use buttress_store::{IdempotencyStore, OrphanPolicy, StoreError};
+use buttress_webhook::SnsSubscription;
 
 use self::news::Payment;
 pub(super) use self::{news::News, tally::Tally};
@@ -36,6 +37,9 @@ use super::{Settings, Shop, reply, telemetry};
 
 /// The sender that knows of the payments of this shop's orders.
 const PROVIDER: &str = "stripe";
+
+/// The sender that asks before it sends: an operator answers, by visiting the URL in the message.
+const TOPICS: &str = "aws-sns";
 
 /// No sender's cap is larger.
 const LARGEST: usize = 25 * 1024 * 1024;
@@ -90,6 +94,11 @@ impl Shop {
             _ => None,
         };
         telemetry::heard(source, news.as_ref());
+        if source == TOPICS
+            && let Some(offered) = SnsSubscription::of(&event.body)
+        {
+            telemetry::offered(&offered.topic_arn);
+        }
         match news {
             Some(News::Paid(payment)) => self.is_paid(&payment).await,
             // The provider's answer to the charge says so too, and knows of which attempt: another

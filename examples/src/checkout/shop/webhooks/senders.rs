@@ -8,8 +8,8 @@ use buttress_webhook::{BoxScheme, Fixed, PublicUrl, WebhookVerifyLayer};
 
 use super::scheme::{self, NAMES, Terms};
 
-/// So many further secrets may stand in variables of their own.
-const NUMBERED: u32 = 4;
+/// The variables of this number and below are looked for, and one too many is told of.
+const NUMBERED: u32 = 9;
 
 /// Who may send webhooks; nobody by default.
 #[derive(Clone, Debug, Default)]
@@ -59,6 +59,7 @@ impl Senders {
         };
         let url = read("PUBLIC_URL")?;
         let sandbox = read("WEBHOOK_SANDBOX")?.unwrap_or_default();
+        let verify_token = read("WEBHOOK_VERIFY_TOKEN_META")?;
         let mut senders = Vec::new();
         for source in NAMES {
             let name = format!(
@@ -75,11 +76,6 @@ impl Senders {
             if secrets.is_empty() {
                 continue;
             }
-            let verify_token = match read("WEBHOOK_VERIFY_TOKEN_META")? {
-                Some(token) => token,
-                // One that nobody knows: Meta's question is never answered.
-                None => IdempotencyKey::generate()?.as_str().to_owned(),
-            };
             let terms = Terms {
                 secrets,
                 url: match &url {
@@ -87,7 +83,11 @@ impl Senders {
                     None => None,
                 },
                 is_sandbox: sandbox.split(',').any(|known| known.trim() == source),
-                verify_token,
+                verify_token: match &verify_token {
+                    Some(token) => token.clone(),
+                    // One that nobody knows: Meta's question is never answered.
+                    None => IdempotencyKey::generate()?.as_str().to_owned(),
+                },
             };
             let sender = Sender::new(source, &terms);
             senders.push(sender.map_err(|error| format!("{name}: {error}"))?);
