@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::{DynError, Verdict};
+use crate::{Class, DynError, Health, Verdict};
 
 /// Says what an outcome means, or that it has no opinion.
 ///
@@ -10,6 +10,18 @@ use crate::{DynError, Verdict};
 pub trait Classify<Res: ?Sized> {
     /// Judges one attempt by its response or by its error.
     fn classify(&self, outcome: Result<&Res, &DynError>) -> Option<Verdict>;
+
+    /// Whether the verdict on this response is a success of a healthy peer, as of most it is.
+    ///
+    /// Whoever does nothing about a success asks this, and for the whole verdict only where the answer
+    /// is no. Default: what [`classify`](Self::classify) says. Write it where less tells as much, as a
+    /// status does.
+    #[inline]
+    fn is_success(&self, response: &Res) -> bool {
+        self.classify(Ok(response)).is_some_and(|verdict| {
+            verdict.class == Class::Success && verdict.health == Health::Good
+        })
+    }
 
     /// The verdict to act on: nobody's opinion means [`Class::Permanent`](crate::Class::Permanent),
     /// for what is not understood is not repeated.
@@ -46,6 +58,11 @@ where
 impl<Res: ?Sized, C: Classify<Res> + ?Sized> Classify<Res> for Arc<C> {
     fn classify(&self, outcome: Result<&Res, &DynError>) -> Option<Verdict> {
         (**self).classify(outcome)
+    }
+
+    #[inline]
+    fn is_success(&self, response: &Res) -> bool {
+        (**self).is_success(response)
     }
 }
 

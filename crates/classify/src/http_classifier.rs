@@ -18,6 +18,11 @@ impl<B> Classify<Response<B>> for HttpClassifier {
             Err(error) => walk::judge(error),
         }
     }
+
+    #[inline]
+    fn is_success(&self, response: &Response<B>) -> bool {
+        status::is_success(response.status())
+    }
 }
 
 /// A success is seen at a glance, and the rest out of line: nearly all responses are successes.

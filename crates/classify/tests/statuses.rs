@@ -20,6 +20,23 @@ fn judge(status: u16, headers: &[(&'static str, &str)]) -> Verdict {
 }
 
 #[test]
+fn a_success_is_seen_without_its_verdict() {
+    // Neither header makes a success of a failure, or a failure of a success.
+    for headers in [&[][..], &[("x-should-retry", "true"), ("retry-after", "1")]] {
+        for status in 100..=999 {
+            let verdict = judge(status, headers);
+            let success = verdict.class == Class::Success && verdict.health == Health::Good;
+            let response = head(status, headers);
+            assert_eq!(HttpClassifier.is_success(&response), success, "{status}");
+            let shared = std::sync::Arc::new(HttpClassifier);
+            assert_eq!(shared.is_success(&response), success, "{status}");
+            // A tuple tells it by its verdict.
+            assert_eq!((HttpClassifier,).is_success(&response), success, "{status}");
+        }
+    }
+}
+
+#[test]
 fn each_status_has_its_verdict() {
     use Class::{Permanent, Success, Throttled, Transient};
     let table = [
