@@ -72,18 +72,18 @@ impl Budget {
     /// Records a success at `now`. Takes no lock and allocates nothing.
     pub fn deposit(&self, now: Instant) {
         if let Some(account) = &self.0 {
-            account.window.succeeded(account.slice(now), 1);
+            let slice = account.slice(now);
+            account.window.book(slice);
+            account.window.succeeded(slice, 1);
         }
     }
 
-    /// Records a success without a look at the clock, but for every 64th.
+    /// Records a success without a look at the clock; false if it is time for one.
     #[inline]
-    pub(crate) fn deposit_lately(&self) {
-        if let Some(account) = &self.0
-            && account.window.succeeded_lately()
-        {
-            account.window.book(account.slice(Instant::now()));
-        }
+    pub(crate) fn deposit_lately(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_none_or(|account| account.window.succeeded_lately())
     }
 
     /// Pays for one retry at `now`, or refuses it.

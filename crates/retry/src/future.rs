@@ -1,6 +1,5 @@
 use std::fmt;
 use std::future::Future;
-use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -25,8 +24,8 @@ pin_project! {
         S: Service<Request<ReplayBody<B>>>,
     {
         operation: Operation<C>,
-        // What a further attempt needs: the first two or none, and the body where there is one. Three
-        // fields, for as one they would be copied twice on their way in here.
+        // What a further attempt needs: all or none. Three fields, for as one they would be copied
+        // twice on their way in here.
         inner: Option<S>,
         head: Option<Parts>,
         body: Option<ReplayBody<B>>,
@@ -57,13 +56,13 @@ where
         response: S::Future,
         inner: S,
         head: Parts,
-        body: Option<ReplayBody<B>>,
+        body: ReplayBody<B>,
     ) -> Self {
         Self {
             operation,
             inner: Some(inner),
             head: Some(head),
-            body,
+            body: Some(body),
             state: State::Calling { response },
         }
     }
@@ -90,22 +89,19 @@ where
     RB: Body,
 {
     /// Goes on from `outcome`, if it is one, until there is something to wait for.
-    #[cold]
+    #[inline(never)]
     fn go_on(
         mut self: Pin<&mut Self>,
-        outcome: &mut Poll<Result<Response<RB>, BoxError>>,
+        outcome: Poll<Result<Response<RB>, BoxError>>,
         cx: &mut Context<'_>,
-    ) {
-        let mut next = match mem::replace(outcome, Poll::Pending) {
+    ) -> Poll<Result<Response<RB>, BoxError>> {
+        let mut next = match outcome {
             Poll::Ready(result) => Poll::Ready(self.as_mut().after_call(result)),
             Poll::Pending => self.as_mut().poll_next(cx),
         };
-        while let Poll::Ready(known) = next {
-            match known {
-                Next::Done(result) => {
-                    *outcome = Poll::Ready(result);
-                    return;
-                }
+        loop {
+            match ready!(next) {
+                Next::Done(result) => return Poll::Ready(result),
                 Next::Wait(wait) => self.as_mut().project().state.set(State::Waiting { wait }),
             }
             next = self.as_mut().poll_next(cx);
@@ -164,10 +160,7 @@ where
         };
         ready!(inner.poll_ready(cx)).map_err(Into::into)?;
 
-        let body = match this.body {
-            Some(body) => body.try_clone()?,
-            None => ReplayBody::empty(),
-        };
+        let body = this.body.as_ref().ok_or(NotReplayable::Once)?.try_clone()?;
         // The last attempt takes what the others have to copy.
         let head = if this.operation.is_last() {
             this.head.take()
@@ -175,6 +168,8 @@ where
             this.head.clone()
         };
         let mut head = head.ok_or(NotReplayable::Once)?;
+        this.operation
+            .give_away(&head.method, &head.headers, &head.extensions);
         head.extensions.insert(this.operation.number());
         Poll::Ready(Ok(inner.call(Request::from_parts(head, body))))
     }
@@ -191,6 +186,7 @@ where
 {
     type Output = Result<Response<RB>, BoxError>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut outcome;
         let this = self.as_mut().project();
@@ -201,7 +197,7 @@ where
                     this.operation.pended();
                     true
                 }
-                Poll::Ready(Ok(response)) => this.operation.is_plain_success(response),
+                Poll::Ready(Ok(response)) => this.operation.settle_at_once(response),
                 Poll::Ready(Err(_)) => false,
             }
         } else {
@@ -209,7 +205,7 @@ where
             false
         };
         if !settled {
-            self.go_on(&mut outcome, cx);
+            outcome = self.go_on(outcome, cx);
         }
         outcome
     }

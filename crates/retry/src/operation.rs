@@ -7,8 +7,8 @@ use std::time::Duration;
 use buttress_body::ReplayBody;
 use buttress_classify::{BoxError, Class, Classify, DynError, Sent, Verdict};
 use buttress_deadline::Deadline;
-use http::Response;
 use http::request::Parts;
+use http::{Extensions, HeaderMap, Method, Response};
 use http_body::Body;
 use tokio::time::Instant;
 
@@ -20,7 +20,7 @@ use crate::{Attempt, Attempts, Exhausted, Reason, telemetry};
 /// What an operation remembers from one attempt to the next.
 pub(crate) struct Operation<C> {
     policy: Arc<Policy<C>>,
-    /// The request carries the declared profile's key.
+    /// The request carries the declared profile's key; asked of the head while that is kept.
     keyed: bool,
     /// The layer's own; the request's stands in its head.
     deadline: Option<Deadline>,
@@ -52,28 +52,41 @@ pub(crate) enum Next<RB> {
 pub(crate) struct Kept<'a, B> {
     /// `None` if it cannot be repeated.
     pub(crate) head: Option<&'a Parts>,
-    /// `None` if it has no body.
+    /// `None` with the head.
     pub(crate) body: Option<&'a ReplayBody<B>>,
 }
 
 impl<C> Operation<C> {
-    pub(crate) const fn new(
-        policy: Arc<Policy<C>>,
-        keyed: bool,
-        deadline: Option<Deadline>,
-    ) -> Self {
+    pub(crate) const fn new(policy: Arc<Policy<C>>, deadline: Option<Deadline>) -> Self {
         Self {
             policy,
-            keyed,
+            keyed: false,
             deadline,
             past: None,
             pended: false,
         }
     }
 
+    /// Notes what a head says that is not kept. Most calls succeed, and nobody asks.
+    pub(crate) fn give_away(
+        &mut self,
+        method: &Method,
+        headers: &HeaderMap,
+        extensions: &Extensions,
+    ) {
+        self.keyed = self.policy.is_keyed(method, headers, extensions);
+    }
+
     /// The number that a resend carries.
     pub(crate) fn number(&self) -> Attempt {
         Attempt(self.attempt())
+    }
+
+    fn is_keyed<B>(&self, kept: Kept<'_, B>) -> bool {
+        kept.head.map_or(self.keyed, |head| {
+            self.policy
+                .is_keyed(&head.method, &head.headers, &head.extensions)
+        })
     }
 
     /// The ordinal of the attempt under way.
@@ -101,21 +114,20 @@ impl<C> Operation<C> {
         self.pended = true;
     }
 
-    /// Records a success that is the whole story, for no attempt came before; else false.
+    /// Records a success that came at once, without an attempt before it or a look at the clock;
+    /// else false.
     #[inline]
-    pub(crate) fn is_plain_success<RB>(&self, response: &Response<RB>) -> bool
+    pub(crate) fn settle_at_once<RB>(&self, response: &Response<RB>) -> bool
     where
         C: Classify<Response<RB>>,
     {
-        if self.past.is_some() || self.policy.judge(self.keyed, response).class != Class::Success {
-            return false;
-        }
-        self.policy.deposit(self.pended);
-        true
+        self.past.is_none()
+            && !self.pended
+            && self.policy.is_success(response)
+            && self.policy.budget.deposit_lately()
     }
 
-    /// Weighs an attempt that was sent and is more than a plain success.
-    #[cold]
+    /// Weighs an attempt that was sent.
     pub(crate) fn after_call<RB, B>(
         &mut self,
         result: Result<Response<RB>, BoxError>,
@@ -128,11 +140,15 @@ impl<C> Operation<C> {
         B::Error: Into<BoxError>,
     {
         let verdict = match &result {
-            Ok(response) => self.policy.judge(self.keyed, response),
+            Ok(response) if self.past.is_none() && self.policy.is_success(response) => {
+                self.policy.deposit();
+                return Next::Done(result);
+            }
+            Ok(response) => self.policy.judge(self.is_keyed(kept), response),
             Err(error) => self.policy.judge_error::<RB>(&**error),
         };
         if verdict.class == Class::Success {
-            self.policy.deposit(true);
+            self.policy.deposit();
         }
         self.weigh(result, verdict, kept)
     }
@@ -162,8 +178,9 @@ impl<C> Operation<C> {
         B::Error: Into<BoxError>,
     {
         verdict.sent = verdict.sent.max(sent_further_in(borrow(&result)));
+        let keyed = self.is_keyed(kept);
         let now = Instant::now();
-        match self.decide(borrow(&result), verdict, kept, now) {
+        match self.decide(borrow(&result), verdict, keyed, kept, now) {
             Decision::Retry(delay) => {
                 telemetry::resend(self.attempt().get(), delay, verdict.reason);
                 self.past = Some(Past {
@@ -178,7 +195,7 @@ impl<C> Operation<C> {
                 if !matches!(reason, Reason::Success | Reason::Permanent) {
                     telemetry::refused(self.attempt().get(), verdict.reason, reason);
                 }
-                Next::Done(self.tell(result, &verdict, reason))
+                Next::Done(self.tell(result, &verdict, keyed, reason))
             }
         }
     }
@@ -187,6 +204,7 @@ impl<C> Operation<C> {
         &self,
         outcome: Result<&Response<RB>, &DynError>,
         verdict: Verdict,
+        keyed: bool,
         kept: Kept<'_, B>,
         now: Instant,
     ) -> Decision
@@ -200,7 +218,7 @@ impl<C> Operation<C> {
             sent: self.sent_before().max(verdict.sent),
             safe: kept
                 .head
-                .is_none_or(|head| self.policy.is_safe(head, self.keyed, outcome)),
+                .is_none_or(|head| self.policy.is_safe(head, keyed, outcome)),
             replayable: kept.is_replayable(),
             previous: self.past.map_or(Duration::ZERO, |past| past.previous),
             remaining: kept
@@ -221,6 +239,7 @@ impl<C> Operation<C> {
         &self,
         mut result: Result<Response<RB>, BoxError>,
         verdict: &Verdict,
+        keyed: bool,
         stopped: Reason,
     ) -> Result<Response<RB>, BoxError> {
         let (single, before) = (self.past.is_none(), self.sent_before());
@@ -231,9 +250,7 @@ impl<C> Operation<C> {
             count: self.attempt(),
             waited: self.waited(),
             sent: before.max(verdict.sent),
-            outcome: self
-                .policy
-                .outcome(self.keyed, before, verdict, borrow(&result)),
+            outcome: self.policy.outcome(keyed, before, verdict, borrow(&result)),
             stopped,
         };
         match &mut result {

@@ -8,7 +8,7 @@ use buttress_classify::{Class, Classify, DynError, Health, Sent, Verdict, find};
 use buttress_deadline::Deadline;
 use buttress_key::{Profile, Stores};
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{Extensions, HeaderMap, Method, Response, StatusCode};
 use http_body::Body;
 use tokio::time::Instant;
 
@@ -33,10 +33,16 @@ pub(crate) struct Policy<C> {
 
 impl<C> Policy<C> {
     /// Does the request carry the key of the declared profile?
-    pub(crate) fn is_keyed<B>(&self, request: &Request<B>) -> bool {
-        self.profile.as_ref().is_some_and(|profile| {
-            profile.is_keyed(request.method(), request.headers(), request.extensions())
-        })
+    #[inline]
+    pub(crate) fn is_keyed(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        extensions: &Extensions,
+    ) -> bool {
+        self.profile
+            .as_ref()
+            .is_some_and(|profile| profile.is_keyed(method, headers, extensions))
     }
 
     /// Could there be a second attempt with this body?
@@ -69,12 +75,21 @@ impl<C> Policy<C> {
             || keyed && !executes_again()
     }
 
+    /// Is the response a success, whether its request carries a key or not? A profile speaks of
+    /// statuses that are errors alone.
+    #[inline]
+    pub(crate) fn is_success<RB>(&self, response: &Response<RB>) -> bool
+    where
+        C: Classify<Response<RB>>,
+    {
+        let status = response.status();
+        !status.is_client_error()
+            && !status.is_server_error()
+            && self.classifier.is_success(response)
+    }
+
     /// Judges a response: the profile first where the request carries its key.
-    #[inline(always)]
-    #[allow(
-        clippy::inline_always,
-        reason = "a success is folded away where the classifier shows"
-    )]
+    #[cold]
     pub(crate) fn judge<RB>(&self, keyed: bool, response: &Response<RB>) -> Verdict
     where
         C: Classify<Response<RB>>,
@@ -150,13 +165,10 @@ impl<C> Policy<C> {
         self.random.as_deref().unwrap_or(&thread_random)
     }
 
-    /// Records a success; after a wait the clock's price is nothing.
-    #[inline]
-    pub(crate) fn deposit(&self, waited: bool) {
-        if waited && self.budget.is_limited() {
+    /// Records a success.
+    pub(crate) fn deposit(&self) {
+        if self.budget.is_limited() {
             self.budget.deposit(Instant::now());
-        } else {
-            self.budget.deposit_lately();
         }
     }
 }

@@ -40,21 +40,6 @@ impl<S, C> Retry<S, C> {
     }
 }
 
-impl<S: Clone, C> Retry<S, C> {
-    /// Calls the instance that was asked whether it is ready, and gives it up to be called again; a
-    /// clone, which was not asked, takes its place.
-    #[inline]
-    fn call_ready<R>(&mut self, request: R) -> (S, S::Future)
-    where
-        S: Service<R>,
-    {
-        let clone = self.inner.clone();
-        let mut ready = mem::replace(&mut self.inner, clone);
-        let response = ready.call(request);
-        (ready, response)
-    }
-}
-
 impl<S: Clone, C> Clone for Retry<S, C> {
     fn clone(&self) -> Self {
         Self::new(self.inner.clone(), Arc::clone(&self.policy))
@@ -79,28 +64,24 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let keyed = self.policy.is_keyed(&request);
-        let deadline = self.policy.deadline();
-        let policy = Arc::clone(&self.policy);
-
+        let mut operation = Operation::new(Arc::clone(&self.policy), self.policy.deadline());
         if !self.policy.may_repeat(request.body()) {
+            operation.give_away(request.method(), request.headers(), request.extensions());
             let response = self.inner.call(request.map(ReplayBody::once));
-            return ResponseFuture::once(Operation::new(policy, keyed, deadline), response);
+            return ResponseFuture::once(operation, response);
         }
         let (head, body) = request.into_parts();
-        if body.is_end_stream() {
-            let request = Request::from_parts(head.clone(), ReplayBody::empty());
-            let (inner, response) = self.call_ready(request);
-            let operation = Operation::new(policy, keyed, deadline);
-            return ResponseFuture::repeatable(operation, response, inner, head, None);
-        }
         let body = ReplayBody::new(body, self.policy.replay_cap);
         let Ok(first) = body.try_clone() else {
-            let response = self.inner.call(Request::from_parts(head, body));
-            return ResponseFuture::once(Operation::new(policy, keyed, deadline), response);
+            operation.give_away(&head.method, &head.headers, &head.extensions);
+            let request = Request::from_parts(head, body);
+            return ResponseFuture::once(operation, self.inner.call(request));
         };
-        let (inner, response) = self.call_ready(Request::from_parts(head.clone(), first));
-        let operation = Operation::new(policy, keyed, deadline);
-        ResponseFuture::repeatable(operation, response, inner, head, Some(body))
+        // The instance that was asked whether it is ready is called, and given up to be called
+        // again; a clone, which was not asked, takes its place.
+        let clone = self.inner.clone();
+        let mut inner = mem::replace(&mut self.inner, clone);
+        let response = inner.call(Request::from_parts(head.clone(), first));
+        ResponseFuture::repeatable(operation, response, inner, head, body)
     }
 }

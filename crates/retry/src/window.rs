@@ -30,9 +30,14 @@ struct Slot {
 
 #[allow(clippy::indexing_slicing, reason = "`index` is below `SLOTS`")]
 impl Window {
-    /// Counts a success without its slice. True if it is time to [`book`](Self::book).
+    /// Counts a success without its slice; false where so many stand unbooked that none is added.
+    #[inline]
     pub(crate) fn succeeded_lately(&self) -> bool {
-        self.unbooked.fetch_add(1, Ordering::Relaxed) >= UNBOOKED - 1
+        let room = self.unbooked.load(Ordering::Relaxed) < UNBOOKED;
+        if room {
+            self.unbooked.fetch_add(1, Ordering::Relaxed);
+        }
+        room
     }
 
     /// Counts the successes that stand unbooked in `slice`.
@@ -176,15 +181,15 @@ mod tests {
     #[test]
     fn successes_without_a_slice_are_booked_with_the_next_look_at_the_clock() {
         let window = Window::default();
-        for _ in 1..UNBOOKED {
-            assert!(!window.succeeded_lately());
+        for _ in 0..UNBOOKED {
+            assert!(window.succeeded_lately());
         }
         assert!(
-            window.succeeded_lately(),
+            !window.succeeded_lately(),
             "there is a bound to what stands unbooked"
         );
         window.book(7);
-        assert!(!window.succeeded_lately());
+        assert!(window.succeeded_lately());
         assert_eq!(window.counts(8), (u64::from(UNBOOKED) + 1, 0));
         assert_eq!(window.counts(17), (1, 0));
     }
@@ -216,8 +221,9 @@ mod tests {
                     let mut spent = 0;
                     for _ in 0..EACH {
                         window.succeeded(3, 1);
-                        if window.succeeded_lately() {
+                        if !window.succeeded_lately() {
                             window.book(3);
+                            window.succeeded(3, 1);
                         }
                         spent += u64::from(window.try_retry(3, |_, retries| retries < EACH));
                     }
