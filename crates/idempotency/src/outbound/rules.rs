@@ -34,6 +34,13 @@ pub(crate) enum Source {
     Random,
 }
 
+impl Source {
+    /// Has a key for every request.
+    const fn is_certain(&self) -> bool {
+        matches!(self, Self::Random)
+    }
+}
+
 pub(crate) struct Derivation {
     pub(crate) secret: DerivationSecret,
     pub(crate) namespace: String,
@@ -58,8 +65,10 @@ impl Rules {
     ) -> Result<(), KeyRefused> {
         let owned = head.extensions.remove::<OutboundKey>();
         let covered = self.profile.covers(&head.method);
-        // A caller's key overwrites nothing unseen either: `write` looks at what it replaces.
-        let look = owned.is_none() || self.accept_header || !covered;
+        // A key that is about to be written overwrites nothing unseen either: `write` looks at what it
+        // replaces.
+        let writes = covered && (owned.is_some() || self.source.is_certain());
+        let look = self.accept_header || !writes;
         let has_header = |name| head.headers.contains_key(name);
         let given = look && self.profile.header().is_some_and(has_header);
         if given && !self.accept_header {
