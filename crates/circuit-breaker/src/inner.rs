@@ -35,9 +35,35 @@ impl<S> Inner<S> {
         polled
     }
 
-    /// Calls the service if the circuit lets the call pass.
+    /// The service said that it is ready, and waits for its call.
+    #[inline]
+    pub(crate) const fn is_readied(&self) -> bool {
+        self.readied
+    }
+
+    /// Calls the service, which is ready.
     #[inline(always)]
     pub(crate) fn call<Req, C>(
+        &mut self,
+        request: Req,
+        classifier: C,
+        deadline: Option<Deadline>,
+        anchor: &Arc<Anchor>,
+        pass: Pass,
+    ) -> ResponseFuture<S, Req, C>
+    where
+        S: Service<Req>,
+    {
+        self.readied = false;
+        let watch = EarlyWatch::new(anchor, pass);
+        let response = self.service.call(request);
+        let permit = watch.end(deadline);
+        ResponseFuture::calling(response, classifier, permit)
+    }
+
+    /// What becomes of a call that is refused, or whose service is not ready.
+    #[cold]
+    pub(crate) fn call_later<Req, C>(
         &mut self,
         request: Req,
         classifier: C,
@@ -49,20 +75,12 @@ impl<S> Inner<S> {
         S: Service<Req> + Clone,
     {
         match admitted {
-            Ok(pass) if self.readied => {
-                self.readied = false;
-                let watch = EarlyWatch::new(anchor, pass);
-                let response = self.service.call(request);
-                let permit = watch.end(deadline);
-                ResponseFuture::calling(response, classifier, permit)
-            }
             Ok(pass) => self.call_unready(request, classifier, deadline, pass, anchor),
             Err(refusal) => self.refuse(classifier, refusal, anchor),
         }
     }
 
     /// Nobody has asked the service yet, so the future does.
-    #[cold]
     fn call_unready<Req, C>(
         &mut self,
         request: Req,
@@ -78,7 +96,6 @@ impl<S> Inner<S> {
         ResponseFuture::readying(self.take(), request, classifier, permit)
     }
 
-    #[cold]
     fn refuse<Req, C>(
         &mut self,
         classifier: C,

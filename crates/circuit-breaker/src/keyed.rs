@@ -120,14 +120,20 @@ where
             let permit = Permit::new(anchor, Pass::UNTRACKED, None);
             return ResponseFuture::failed(error, classifier, permit);
         }
-        let deadline = layer.deadline.deadline(&request);
         let admitted = if watched {
             anchor.admit()
         } else {
             Ok(Pass::UNTRACKED)
         };
-        self.inner
-            .call(request, classifier, deadline, &anchor, admitted)
+        let deadline = layer.deadline.deadline(&request);
+        match admitted {
+            Ok(pass) if self.inner.is_readied() => self
+                .inner
+                .call(request, classifier, deadline, &anchor, pass),
+            admitted => self
+                .inner
+                .call_later(request, classifier, deadline, &anchor, admitted),
+        }
     }
 }
 

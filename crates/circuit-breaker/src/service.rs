@@ -79,12 +79,17 @@ where
     #[inline(always)]
     fn call(&mut self, request: Req) -> Self::Future {
         self.circuit.settle_here();
-        let deadline = self.deadline.deadline(&request);
         let classifier = self.classifier.clone();
         let anchor = self.circuit.anchor();
-        let admitted = anchor.admit();
-        self.inner
-            .call(request, classifier, deadline, anchor, admitted)
+        let deadline = self.deadline.deadline(&request);
+        match anchor.admit_if_closed() {
+            Some(pass) if self.inner.is_readied() => {
+                self.inner.call(request, classifier, deadline, anchor, pass)
+            }
+            _ => self
+                .inner
+                .call_later(request, classifier, deadline, anchor, anchor.admit()),
+        }
     }
 }
 

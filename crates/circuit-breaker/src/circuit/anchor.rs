@@ -65,11 +65,17 @@ impl Anchor {
         &self.core
     }
 
+    /// The right to make a call, where the circuit is closed.
+    #[inline]
+    pub(crate) fn admit_if_closed(&self) -> Option<Pass> {
+        self.core.status.closed().map(Pass::call)
+    }
+
     /// Asks for the right to make a call.
     #[inline]
     pub(crate) fn admit(self: &Arc<Self>) -> Result<Pass, Refusal> {
-        match self.core.status.closed() {
-            Some(generation) => Ok(Pass::call(generation)),
+        match self.admit_if_closed() {
+            Some(pass) => Ok(pass),
             None => self.ask(),
         }
     }
