@@ -33,20 +33,25 @@ impl Alarm {
     #[inline(never)]
     pub(crate) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Cut> {
         let mut this = self.project();
-        if this.sleep.is_none() {
-            let end = this.clock.end(Instant::now());
-            this.sleep.set(Some(sleep_until(end.instant())));
-        }
-        match this.sleep.as_pin_mut() {
-            Some(sleep) => ring(sleep, cx).map(|()| this.clock.cut()),
-            None => Poll::Pending,
-        }
+        let polled = match this.sleep.as_mut().as_pin_mut() {
+            Some(sleep) => ring(sleep, cx),
+            None => {
+                let end = this.clock.end(Instant::now());
+                this.sleep.set(Some(sleep_until(end.instant())));
+                // Where the task's budget is used up this registers nothing, but has the task polled
+                // again.
+                this.sleep
+                    .as_pin_mut()
+                    .map_or(Poll::Pending, |sleep| sleep.poll(cx))
+            }
+        };
+        polled.map(|()| this.clock.cut())
     }
 }
 
 /// Polls a timer, outside of the task's budget once that is used up: a call that uses it up in every
 /// poll would never time out.
-#[inline]
+#[inline(never)]
 pub(crate) fn ring(sleep: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
     if has_budget_remaining() {
         sleep.poll(cx)

@@ -19,7 +19,6 @@ pin_project! {
         #[pin]
         body: B,
         watch: Watch,
-        failed: bool,
     }
 }
 
@@ -29,7 +28,6 @@ impl<B> TimeoutBody<B> {
         Self {
             body,
             watch: Watch::new(clock),
-            failed: false,
         }
     }
 
@@ -65,23 +63,22 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
         let this = self.project();
-        if *this.failed {
+        if this.watch.has_failed() {
             return Poll::Ready(None);
         }
         // A frame that is there wins, however long nobody came for it.
         if let Poll::Ready(frame) = this.body.poll_frame(cx) {
-            this.watch.frame_came();
-            *this.failed = matches!(frame, Some(Err(_)));
+            match frame {
+                Some(Err(_)) => this.watch.fail(),
+                _ => this.watch.frame_came(),
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
-        this.watch.poll(cx).map(|elapsed| {
-            *this.failed = true;
-            Some(Err(fail(elapsed)))
-        })
+        this.watch.poll(cx).map(|elapsed| Some(Err(fail(elapsed))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.failed || self.body.is_end_stream()
+        self.watch.has_failed() || self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

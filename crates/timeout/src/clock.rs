@@ -3,19 +3,30 @@ use std::time::Duration;
 use buttress_deadline::Deadline;
 use tokio::time::Instant;
 
-/// A length of time in nanoseconds: half the size of a [`Duration`], for it moves with every call.
+/// A length of time: half the size of a [`Duration`], for it moves with every call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Span(u64);
+pub(crate) struct Span {
+    seconds: u32,
+    nanos: u32,
+}
 
 /// When a call ends: at its own limit, which runs from the first wait, or at an outer deadline.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     limit: Span,
     idle: Span,
-    /// The outer deadline; once the clock runs, the end of the call.
-    end: Option<Deadline>,
-    /// Set once the clock runs.
-    cut: Option<Cut>,
+    end: End,
+}
+
+/// What is known of a call's end.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// The clock does not run yet, and nobody else ends the call.
+    Open,
+    /// The clock does not run yet; the call ends at this outer deadline, or before.
+    AtLatest(Deadline),
+    /// The clock runs.
+    Set(Deadline, Cut),
 }
 
 /// Who ends a call.
@@ -26,24 +37,29 @@ pub(crate) enum Cut {
 }
 
 impl Span {
-    /// As good as no limit: 584 years.
-    pub(crate) const NEVER: Self = Self(u64::MAX);
+    /// As good as no limit: 136 years.
+    pub(crate) const NEVER: Self = Self {
+        seconds: u32::MAX,
+        nanos: 0,
+    };
 
     pub(crate) const fn new(time: Duration) -> Self {
-        let nanos = time.as_nanos();
-        if nanos < u64::MAX as u128 {
+        if time.as_secs() < u32::MAX as u64 {
             #[allow(clippy::cast_possible_truncation, reason = "it fits")]
-            return Self(nanos as u64);
+            return Self {
+                seconds: time.as_secs() as u32,
+                nanos: time.subsec_nanos(),
+            };
         }
         Self::NEVER
     }
 
     pub(crate) const fn duration(self) -> Duration {
-        Duration::from_nanos(self.0)
+        Duration::new(self.seconds as u64, self.nanos)
     }
 
     fn after(self, now: Instant) -> Deadline {
-        Deadline::after(now, self.duration())
+        Deadline::at(now + self.duration())
     }
 }
 
@@ -53,8 +69,7 @@ impl Clock {
         Self {
             limit,
             idle,
-            end: None,
-            cut: None,
+            end: End::Open,
         }
     }
 
@@ -68,30 +83,30 @@ impl Clock {
 
     /// Ends the call at this deadline too; for a clock that does not run yet.
     pub(crate) const fn obey(&mut self, outer: Option<Deadline>) {
-        self.end = outer;
+        self.end = match outer {
+            Some(outer) => End::AtLatest(outer),
+            None => End::Open,
+        };
     }
 
     /// Who ends the call.
     pub(crate) const fn cut(&self) -> Cut {
-        match self.cut {
-            Some(cut) => cut,
-            None => Cut::Limit,
+        match self.end {
+            End::Set(_, cut) => cut,
+            End::Open | End::AtLatest(_) => Cut::Limit,
         }
     }
 
     /// When the call ends. The limit runs from `now` if it does not run yet.
     pub(crate) fn end(&mut self, now: Instant) -> Deadline {
-        if let (Some(end), Some(_)) = (self.end, self.cut) {
-            return end;
-        }
         let own = self.limit.after(now);
         let (end, cut) = match self.end {
+            End::Set(end, _) => return end,
             // At that instant whoever set the deadline is gone, and nobody would use another try.
-            Some(outer) if outer <= own => (outer, Cut::Deadline),
-            _ => (own, Cut::Limit),
+            End::AtLatest(outer) if outer <= own => (outer, Cut::Deadline),
+            End::Open | End::AtLatest(_) => (own, Cut::Limit),
         };
-        self.end = Some(end);
-        self.cut = Some(cut);
+        self.end = End::Set(end, cut);
         end
     }
 

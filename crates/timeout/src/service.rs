@@ -62,8 +62,8 @@ where
         if self.mode.writes || !request.extensions().is_empty() {
             return call_planned(self, request);
         }
-        let clock = Clock::new(self.limit, self.mode.idle);
-        ExchangeFuture::new(self.inner.call(request), clock)
+        let call = self.inner.call(request);
+        ExchangeFuture::new(call, Clock::new(self.limit, self.mode.idle))
     }
 }
 

@@ -13,8 +13,18 @@ use crate::{Elapsed, Phase};
 pub(crate) struct Watch {
     clock: Clock,
     timer: Timer,
-    /// Set while a frame is waited for.
-    wait: Option<Phase>,
+    stand: Stand,
+}
+
+/// How a body stands.
+#[derive(Debug)]
+enum Stand {
+    /// It has ended with an error.
+    Failed,
+    /// Nobody waits for a frame.
+    Flowing,
+    /// A frame is waited for.
+    Waiting(Phase),
 }
 
 /// A timer that is allocated when a frame is first waited for, and kept for further waits.
@@ -26,29 +36,40 @@ impl Watch {
         Self {
             clock,
             timer: Timer(None),
-            wait: None,
+            stand: Stand::Flowing,
         }
+    }
+
+    pub(crate) const fn has_failed(&self) -> bool {
+        matches!(self.stand, Stand::Failed)
+    }
+
+    /// The body ends here.
+    pub(crate) const fn fail(&mut self) {
+        self.stand = Stand::Failed;
     }
 
     /// A frame came: an idle limit starts anew with the next wait.
     pub(crate) const fn frame_came(&mut self) {
-        if let Some(Phase::Idle) = self.wait {
-            self.wait = None;
+        if let Stand::Waiting(Phase::Idle) = self.stand {
+            self.stand = Stand::Flowing;
         }
     }
 
-    /// Waits for a frame that is not there.
+    /// Waits for a frame that is not there; a body that is waited for too long has failed.
     #[inline(never)]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Elapsed> {
-        let phase = if let (Some(phase), Some(timer)) = (self.wait, &mut self.timer.0) {
+        let phase = if let (&Stand::Waiting(phase), Some(timer)) = (&self.stand, &mut self.timer.0)
+        {
             ready!(ring(timer.as_mut(), cx));
             phase
         } else {
             let (end, phase) = self.begin(Instant::now());
-            self.wait = Some(phase);
+            self.stand = Stand::Waiting(phase);
             ready!(ring(self.set(end), cx));
             phase
         };
+        self.fail();
         Poll::Ready(match phase {
             Phase::Idle => Elapsed::new(self.clock.idle(), phase, Cut::Limit),
             _ => Elapsed::new(self.clock.limit(), phase, self.clock.cut()),
