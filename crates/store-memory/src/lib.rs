@@ -3,6 +3,7 @@
 mod builder;
 mod full;
 mod room;
+mod schedule;
 mod shard;
 mod store;
 mod telemetry;

@@ -49,7 +49,9 @@ impl Room {
     }
 
     pub(crate) fn return_bytes(&self, bytes: usize) {
-        self.bytes.fetch_sub(bytes, Relaxed);
+        if bytes > 0 {
+            self.bytes.fetch_sub(bytes, Relaxed);
+        }
     }
 
     pub(crate) fn count_eviction(&self) {

@@ -1,6 +1,5 @@
-use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use foldhash::fast::RandomState;
 use tokio::sync::Notify;
 
 use crate::room::Room;
+use crate::schedule::Schedule;
 
 /// What one record waits for, and so the schedule that it stands in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -20,8 +20,6 @@ enum Place {
     /// An answer, by its expiry.
     Completed,
 }
-
-type Schedule = BinaryHeap<Reverse<(Duration, RecordKey)>>;
 
 /// One part of the key space, under one lock. Takes `now` as an argument.
 ///
@@ -171,27 +169,27 @@ impl Shard {
     /// Whether the first entry of a schedule is due. One that is out of date is too early, never too
     /// late, so that nothing is due if it is not.
     fn is_due(&mut self, place: Place, now: Duration) -> bool {
-        let first = self.schedule(place).peek();
-        first.is_some_and(|Reverse((time, _))| *time <= now)
+        let first = self.schedule(place).first();
+        first.is_some_and(|(time, _)| *time <= now)
     }
 
     /// The first entry of a schedule, once it is right.
     fn top(&mut self, place: Place, now: Duration) -> Option<(Duration, RecordKey)> {
         loop {
-            let &Reverse((time, key)) = self.schedule(place).peek()?;
+            let &(time, key) = self.schedule(place).first()?;
             let due = self.slots.get(&key).and_then(|slot| slot.place(now));
             if due == Some((place, time)) {
                 return Some((time, key));
             }
-            self.schedule(place).pop();
+            self.schedule(place).remove_first();
             if let Some((place, time)) = due {
-                self.schedule(place).push(Reverse((time, key)));
+                self.schedule(place).push(time, key);
             }
         }
     }
 
     fn push(&mut self, place: Place, time: Duration, key: RecordKey, now: Duration) {
-        self.schedule(place).push(Reverse((time, key)));
+        self.schedule(place).push(time, key);
         // Keys that are begun and released again and again leave entries behind.
         if self.entries() > 64 + 4 * self.slots.len() {
             for place in [Place::Claimed, Place::Ended, Place::Completed] {
@@ -203,7 +201,7 @@ impl Shard {
     fn due(&self, place: Place, now: Duration) -> Schedule {
         let due = self.slots.iter().filter_map(|(key, slot)| {
             let (at, time) = slot.place(now)?;
-            (at == place).then_some(Reverse((time, *key)))
+            (at == place).then_some((time, *key))
         });
         due.collect()
     }

@@ -52,7 +52,8 @@ impl MemoryStore {
 
     pub(crate) fn new(max_records: usize, max_bytes: usize) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let shards = (0..(4 * threads).next_power_of_two()).map(|_| Mutex::default());
+        let shards = (4 * threads).next_power_of_two().max(16);
+        let shards = (0..shards).map(|_| Mutex::default());
         Self {
             shared: Arc::new(Shared {
                 origin: Instant::now(),
@@ -115,11 +116,13 @@ impl Shared {
         response: &StoredResponse,
         retention: Duration,
     ) -> Result<Settled, StoreError> {
-        let response = self.fitting(response)?;
+        let cut = self.cut(response)?;
+        let response = cut.as_ref().unwrap_or(response);
+        self.take_bytes(response)?;
         let settled = self.step(claim.key(), |slot, now| {
-            Record::complete(slot, claim.token(), &response, retention, now)
+            Record::complete(slot, claim.token(), response, retention, now)
         });
-        Ok(self.keep_bytes(settled, &response))
+        Ok(self.keep_bytes(settled, response))
     }
 
     fn adopt(&self, key: &RecordKey, resolution: &Resolution) -> Result<Settled, StoreError> {
@@ -130,7 +133,8 @@ impl Shared {
         else {
             return Ok(self.step(key, |slot, now| Record::adopt(slot, resolution, now)));
         };
-        let response = self.fitting(response)?;
+        let response = self.cut(response)?.unwrap_or_else(|| response.clone());
+        self.take_bytes(&response)?;
         let resolution = Resolution::Completed {
             response: response.clone(),
             retention: *retention,
@@ -153,21 +157,25 @@ impl Shared {
         known.unwrap_or_else(|| step(&mut None, now).answer)
     }
 
-    /// The answer with room for it taken; of one that would never fit, what does.
-    fn fitting(&self, response: &StoredResponse) -> Result<StoredResponse, StoreError> {
-        let mut response = response.clone();
-        if response.encoded().len() > self.room.max_bytes {
-            response = response.drop_body()?;
+    /// Of an answer that would never fit, what does.
+    fn cut(&self, response: &StoredResponse) -> Result<Option<StoredResponse>, StoreError> {
+        if response.encoded().len() <= self.room.max_bytes {
+            return Ok(None);
         }
+        let mut response = response.drop_body()?;
         if response.encoded().len() > self.room.max_bytes {
             let status = response.to_response()?.status();
             response = StoredResponse::without_body(status, &HeaderMap::new());
         }
+        Ok(Some(response))
+    }
+
+    fn take_bytes(&self, response: &StoredResponse) -> Result<(), StoreError> {
         let bytes = response.encoded().len();
         while !self.room.take_bytes(bytes) {
             self.make_room(self.now(), Shard::make_bytes)?;
         }
-        Ok(response)
+        Ok(())
     }
 
     fn keep_bytes(&self, settled: Settled, response: &StoredResponse) -> Settled {
