@@ -64,6 +64,7 @@ fn per_call(nanos: u128, calls: usize) -> f64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "these are exact")]
 mod tests {
     use std::cell::RefCell;
 

@@ -68,7 +68,7 @@ fn grouped(digits: &str) -> String {
     for (index, digit) in digits.char_indices() {
         let left = digits.len() - index;
         let first = index == 0 || text == "-";
-        if left % 3 == 0 && !first && digit.is_ascii_digit() {
+        if left.is_multiple_of(3) && !first && digit.is_ascii_digit() {
             text.push(' ');
         }
         text.push(digit);
@@ -91,6 +91,7 @@ pub fn quantile(sorted: &[f64], share: f64) -> f64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "these are exact")]
 mod tests {
     use super::*;
 

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use bench_compare::failure::Failure;
-use bench_compare::stats::{Spread, short};
+use bench_compare::stats::Spread;
 use bench_compare::table::{By, Row, Section, Verdict};
 
 /// A bench that prints a table: a head of names, two spaces apart, of which the first is `callers`,
@@ -71,7 +71,7 @@ impl StoreBench {
     fn row(&self, head: &[&str], numbers: &[f64]) -> Row {
         let callers = numbers.first().copied().unwrap_or_default();
         let name = self.package.trim_start_matches("buttress-");
-        let mut row = Row::new(format!("{name}/{}-callers", short(callers)), "the raw loop");
+        let mut row = Row::new(format!("{name}/{callers:.0}-callers"), "the raw loop");
         for (name, number) in head.iter().zip(numbers).skip(1) {
             if *name == self.ratio {
                 row = row
@@ -107,6 +107,7 @@ fn numbers(line: &str) -> Option<Vec<f64>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "these are exact")]
 mod tests {
     use super::*;
 

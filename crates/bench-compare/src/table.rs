@@ -309,6 +309,7 @@ pub fn grid<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "these are exact")]
 mod tests {
     use super::*;
 

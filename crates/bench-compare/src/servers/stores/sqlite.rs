@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use super::Rates;
 
-const DAY: Duration = Duration::from_hours(24);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const RUN: Duration = Duration::from_millis(500);
 const ROUNDS: usize = 7;
 
@@ -78,7 +78,7 @@ async fn run_ours(callers: usize, run: Duration) -> f64 {
                     key: RecordKey::derive(&[token.as_bytes()]),
                     fingerprint: Fingerprint::from_bytes([1; Fingerprint::LEN]),
                     token,
-                    lease: Duration::from_mins(1),
+                    lease: Duration::from_secs(60),
                     retention: DAY,
                     orphan: OrphanPolicy::ReExecute,
                 };
