@@ -48,6 +48,9 @@ enum Command {
         /// Measures this part alone, and writes nothing; may be said several times.
         #[arg(long, value_enum)]
         only: Vec<Part>,
+        /// Leaves this part out, and writes that down; may be said several times.
+        #[arg(long, value_enum, conflicts_with = "only")]
+        without: Vec<Part>,
     },
     /// Runs one case and prints nothing: what the instruction counter watches.
     #[command(hide = true)]
@@ -62,7 +65,11 @@ impl Command {
                 return Err("only a release build is worth measuring: cargo run --release".into());
             }
             Self::Check => return check::check(),
-            Self::Report { json, only } => report::report(&only, json)?,
+            Self::Report {
+                json,
+                only,
+                without,
+            } => report::report(&only, &without, json)?,
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -56,12 +56,12 @@ impl Part {
     }
 }
 
-/// Measures `only` these parts, or all; writes the results down if it was all.
-pub(crate) fn report(only: &[Part], as_json: bool) -> Result<(), Failure> {
+/// Measures `only` these parts and writes nothing down, or all `without` those.
+pub(crate) fn report(only: &[Part], without: &[Part], as_json: bool) -> Result<(), Failure> {
     let all = only.is_empty();
     let parts = if all { Part::value_variants() } else { only };
     let mut sections = Vec::new();
-    for part in parts {
+    for part in parts.iter().filter(|part| !without.contains(part)) {
         eprintln!("measuring {} ...", part.name());
         sections.extend(part.measure()?);
     }
@@ -74,7 +74,7 @@ pub(crate) fn report(only: &[Part], as_json: bool) -> Result<(), Failure> {
         println!("missed: {case}");
     }
     if all {
-        fs::write(RESULTS, page(&facts, &sections))
+        fs::write(RESULTS, page(&facts, without, &sections))
             .map_err(|error| format!("cannot write {RESULTS}: {error}"))?;
         println!("written to {RESULTS}");
     }
@@ -89,7 +89,7 @@ pub(crate) fn report(only: &[Part], as_json: bool) -> Result<(), Failure> {
 }
 
 /// The results as a page.
-fn page(facts: &[(&'static str, String)], sections: &[Section]) -> String {
+fn page(facts: &[(&'static str, String)], without: &[Part], sections: &[Section]) -> String {
     let (goals, missed) = table::missed(sections);
     let mut text = String::from(
         "What each layer costs, beside its rivals\n\n\
@@ -97,6 +97,9 @@ fn page(facts: &[(&'static str, String)], sections: &[Section]) -> String {
     );
     for (name, value) in facts {
         let _ = writeln!(text, "- {name}: {value}");
+    }
+    for part in without {
+        let _ = writeln!(text, "- not measured: {}", part.name());
     }
     let versions = machine::versions();
     let versions: Vec<_> = versions
@@ -131,10 +134,11 @@ mod tests {
     fn a_page_tells_machine_goals_results_and_method() {
         let rows = vec![Row::new("ours/R0", "bare/R0")];
         let sections = [Section::new("a part", "what to know", rows)];
-        let page = page(&[("cpu", "A CPU".into())], &sections);
+        let page = page(&[("cpu", "A CPU".into())], &[Part::Redis], &sections);
         let mut rest = page.as_str();
         for part in [
             "- cpu: A CPU",
+            "- not measured: redis",
             "- versions: tower 0.5.",
             "0 of 0 met",
             "| ours/R0",

@@ -13,8 +13,8 @@ use crate::{failsafe, rivals};
 use bench_compare::stats::Spread;
 use bench_compare::table::{By, Row, Section, Verdict};
 
-const ROUNDS: usize = 9;
-const CALLS: usize = 200_000;
+const ROUNDS: usize = 7;
+const CALLS: usize = 100_000;
 /// The share of the bare service's gain that a circuit must keep.
 const GOAL: f64 = 0.9;
 
