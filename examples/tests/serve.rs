@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use examples::checkout::provider::{Fault, Provider, Settings};
 use serde_json::json;
-use support::shop::{Shop, command, order, provider_with};
+use support::shop::{Shop, command, order, provider_with, received};
 use support::{Exchange, send};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -369,7 +369,7 @@ async fn told_to_stop_it_finishes_the_attempt_that_has_begun() {
         let (shop, provider) = Shop::open(settings).await;
         let body = order("o-1", 500);
         let signal = async {
-            sleep(Duration::from_millis(300)).await;
+            received(&provider, 1).await;
             shop.interrupt(signal);
         };
         let (placed, ()) = tokio::join!(shop.post(&body), signal);
@@ -384,7 +384,7 @@ async fn told_to_stop_it_begins_no_new_attempt_and_keeps_what_is_unknown() {
     let (shop, provider) = Shop::open(provider_with(&[Fault::UnavailableFor])).await;
     let body = order("o-1", 500);
     let signal = async {
-        sleep(Duration::from_millis(300)).await;
+        received(&provider, 1).await;
         shop.interrupt("INT");
     };
     let (placed, ()) = tokio::join!(shop.post(&body), signal);

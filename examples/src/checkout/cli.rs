@@ -14,9 +14,8 @@ use super::shop::store::Location;
 ///
 /// Without a command it runs the demonstration: provider, shop and buyers over real sockets, then
 /// an audit of the provider's ledger. Exit code 0 if every order was paid exactly once and no answer
-/// was wrong or forgotten, 1 if not,
-/// 2 if a severe run of 200 orders or more did not meet every kind of fault at least 3 times, 64
-/// for a wrong command line, 70 if the demonstration could not run.
+/// was wrong or forgotten, 1 if not, 2 if a severe run of 200 orders or more did not meet every kind
+/// of fault at least 3 times, 64 for a wrong command line, 70 if the demonstration could not run.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 pub(super) struct Cli {
@@ -67,7 +66,7 @@ pub(super) struct DemoArgs {
     /// Run the shop in a process of its own, and kill that so many times at random points.
     ///
     /// It is restarted on the same store until all orders are settled: a file, or a new one that is
-    /// deleted in the end.
+    /// deleted in the end unless something was wrong.
     #[arg(long, value_name = "KILLS", num_args = 0..=1, default_missing_value = "20", conflicts_with = "outage", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(super) crash: Option<u32>,
     /// Take the provider down in the middle of the run, for so many seconds.

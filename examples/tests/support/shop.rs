@@ -23,6 +23,15 @@ pub(crate) fn provider_with(faults: &[Fault]) -> Settings {
     }
 }
 
+/// Waits until this provider has received so many charge requests.
+pub(crate) async fn received(provider: &Provider, requests: u64) {
+    let end = Instant::now() + PATIENCE;
+    while provider.book().requests < requests {
+        assert!(Instant::now() < end, "{:?}", provider.book());
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// A shop in a process of its own.
 pub(crate) struct Shop {
     process: Child,
@@ -102,6 +111,25 @@ impl Shop {
             .args(["-c", &format!("kill -{signal} {id}")])
             .status();
         assert!(killed.unwrap().success());
+    }
+
+    /// Places an order, under a key if there is one, and hangs up once its charge is at the provider.
+    pub(crate) async fn post_and_hang_up(
+        &self,
+        key: Option<&str>,
+        body: &Value,
+        provider: &Provider,
+    ) {
+        let post = async {
+            match key {
+                Some(key) => self.post_under(key, body).await,
+                None => self.post(body).await,
+            }
+        };
+        tokio::select! {
+            answer = post => panic!("answered already: {}", answer.text),
+            () = received(provider, 1) => {}
+        }
     }
 
     /// Kills it.
