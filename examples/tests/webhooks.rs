@@ -64,11 +64,11 @@ impl Shop {
     }
 
     async fn post(&self, request: &Request<String>) -> Exchange {
-        let mut head = format!("{} {} HTTP/1.1", request.method(), request.uri());
-        for (name, value) in request.headers() {
-            head.push_str(&format!("\r\n{name}: {}", value.to_str().unwrap()));
-        }
-        send(self.address, &head, request.body()).await
+        let line = format!("{} {} HTTP/1.1", request.method(), request.uri());
+        let headers = request.headers().iter();
+        let headers = headers.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
+        let head: Vec<_> = std::iter::once(line).chain(headers).collect();
+        send(self.address, &head.join("\r\n"), request.body()).await
     }
 
     async fn get(&self, path: &str) -> Exchange {
