@@ -120,7 +120,7 @@ async fn run_by_hand(pool: &PgPool, callers: usize) -> f64 {
                      ON CONFLICT (key) DO NOTHING",
                 )
                 .bind(&key.as_bytes()[..])
-                .bind(&[1; Fingerprint::LEN][..])
+                .bind(&[1_u8; Fingerprint::LEN][..])
                 .bind(&token.as_bytes()[..])
                 .bind(86_400_000_000_i64)
                 .execute(&pool)
