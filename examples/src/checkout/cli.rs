@@ -30,7 +30,7 @@ pub(super) enum Command {
     /// Runs the shop against a provider outside, as the environment says.
     ///
     /// `LISTEN` (default 127.0.0.1:8080), `PROVIDER_URL`, `PROVIDER_KEY`, `STORE` (memory:, the
-    /// default, or sqlite:PATH), and `SHOP_SECRET` (default: made from `PROVIDER_KEY`).
+    /// default, sqlite:PATH or `postgres://HOST/DATABASE`), and `SHOP_SECRET` (default: made from `PROVIDER_KEY`).
     ///
     /// `POST /webhooks/{source}` is there for each source with a `WEBHOOK_SECRET_<SOURCE>`, its name in
     /// upper case with `_` for `-`: an HMAC secret, a public key, PayPal's webhook id, SNS topics, or
@@ -60,7 +60,8 @@ pub(super) struct DemoArgs {
     /// How badly the provider behaves.
     #[arg(long, value_enum, default_value_t = Faults::Severe)]
     pub(super) faults: Faults,
-    /// Where order rows and idempotency records are kept: `memory:` (the default) or `sqlite:PATH`.
+    /// Where order rows and idempotency records are kept: `memory:` (the default), `sqlite:PATH`
+    /// or `postgres://HOST/DATABASE`.
     #[arg(long, value_name = "STORE")]
     pub(super) store: Option<Location>,
     /// Run the shop in a process of its own, and kill that so many times at random points.

@@ -73,9 +73,13 @@ impl Config {
             _ => required(name),
         };
         let store = or("STORE", "memory:")?;
-        let store = store
-            .parse()
-            .map_err(|error| format!("STORE={store}: {error}"))?;
+        let store = store.parse().map_err(|error| {
+            // A URL may hold a password, even one that cannot be read.
+            let shown = store
+                .split_once("://")
+                .map_or(&*store, |(scheme, _)| scheme);
+            format!("STORE={shown}: {error}")
+        })?;
         let listen = or("LISTEN", "127.0.0.1:8080")?;
         let listen = listen
             .parse()

@@ -13,7 +13,7 @@ use fastrand::Rng;
 use tokio::sync::Semaphore;
 
 use super::child::Child;
-use super::lives::{Lives, Span};
+use super::lives::{Shops, Span};
 use super::place::Place;
 use super::progress::Progress;
 use super::{Buyers, Order, PATIENCE, Receipt, Seen, Stage};
@@ -105,10 +105,10 @@ impl Crashing<'_> {
         if orders.is_empty() {
             return Ok(());
         }
-        let mut lives = Lives::new(self.arguments(orphans));
+        let mut shops = Shops::new(self.place.shops(), &self.arguments(orphans));
         let admission = Arc::new(Semaphore::new(0));
         let patience = PATIENCE + kills * Duration::from_secs(1);
-        let buyers = Buyers::at(lives.address(), self.args.concurrency, patience, seed);
+        let buyers = Buyers::at(shops.address(), self.args.concurrency, patience, seed);
         let buyers = buyers.admitted_by(Arc::clone(&admission));
         let killed = Cell::new(0);
         let total = u32::try_from(orders.len())?;
@@ -120,30 +120,29 @@ impl Crashing<'_> {
         let killing = async {
             for kill in 1..=kills {
                 admission.add_permits(share(orders.len(), kill, kills));
-                let span = self.span();
-                lives.live_and_die(span).await?;
+                shops.live_and_die(|| self.span()).await?;
                 killed.set(kill);
                 let census = self.place.location.census().await?;
                 round.count(&census, &mut self.crash);
             }
             // Everybody is let in.
             admission.close();
-            lives.begin().await?;
-            Ok::<_, BoxError>(lives)
+            shops.begin().await?;
+            Ok::<_, BoxError>(shops)
         };
         let buying = async {
             let receipts = buyers.place_all(orders.to_vec(), |_| progress.step());
             Ok(receipts.await)
         };
-        let (receipts, mut lives) = tokio::try_join!(buying, killing)?;
-        lives.ask().await?;
+        let (receipts, mut shops) = tokio::try_join!(buying, killing)?;
+        shops.ask().await?;
         // Every answer was acknowledged before this, and is there after it.
-        lives.die().await?;
-        lives.begin().await?;
+        shops.die().await?;
+        shops.begin().await?;
         buyers.recall().await;
         progress.finish();
 
-        self.counted.add(&lives.end().await?);
+        self.counted.add(&shops.end().await?);
         self.receipts.extend(receipts);
         self.seen += buyers.seen();
         round.slips = self.place.slips(orders)?;
@@ -155,7 +154,7 @@ impl Crashing<'_> {
         let Place {
             location, slips, ..
         } = &self.place;
-        let (store, slips) = (location.to_string(), slips.display().to_string());
+        let (store, slips) = (location.secret(), slips.display().to_string());
         let named = [
             ("--provider", self.provider.url()),
             ("--store", &store),

@@ -1,8 +1,10 @@
 //! The shop's processes, one after the other, on one store.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use buttress_classify::BoxError;
+use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
@@ -49,12 +51,6 @@ impl Lives {
             present: Status::default(),
             past: Status::default(),
         }
-    }
-
-    /// Where the present process is, or the last one was.
-    pub(super) fn address(&self) -> Address {
-        let url = self.url.subscribe();
-        Address::new(move || url.borrow().clone())
     }
 
     /// Lives for so long, and is killed.
@@ -112,6 +108,64 @@ impl Lives {
         self.present = counted(&page.body);
         Ok(())
     }
+}
+
+/// The processes of a shop, side by side on one store; each is killed and comes back.
+#[derive(Debug)]
+pub(super) struct Shops(Vec<Lives>);
+
+impl Shops {
+    /// So many, each started with these arguments.
+    pub(super) fn new(count: usize, arguments: &[String]) -> Self {
+        Self((0..count).map(|_| Lives::new(arguments.to_vec())).collect())
+    }
+
+    /// Where one of them is, another one each time.
+    pub(super) fn address(&self) -> Address {
+        let urls: Vec<_> = self.0.iter().map(|lives| lives.url.subscribe()).collect();
+        let turn = AtomicUsize::new(0);
+        Address::new(move || {
+            let turn = turn.fetch_add(1, Ordering::Relaxed);
+            let url = urls.iter().cycle().nth(turn % urls.len().max(1));
+            url.map_or_else(String::new, |url| url.borrow().clone())
+        })
+    }
+
+    /// Each lives for a span of its own, and is killed.
+    pub(super) async fn live_and_die(&mut self, mut span: impl FnMut() -> Span) -> Done {
+        all(self.0.iter_mut().map(|lives| lives.live_and_die(span()))).await
+    }
+
+    /// Each begins a life, and listens.
+    pub(super) async fn begin(&mut self) -> Done {
+        all(self.0.iter_mut().map(Lives::begin)).await
+    }
+
+    /// Each is asked what it has counted.
+    pub(super) async fn ask(&mut self) -> Done {
+        all(self.0.iter_mut().map(Lives::ask)).await
+    }
+
+    /// Each is killed.
+    pub(super) async fn die(&mut self) -> Done {
+        all(self.0.iter_mut().map(Lives::die)).await
+    }
+
+    /// All end in peace; returns what they have counted.
+    pub(super) async fn end(self) -> Result<Status, BoxError> {
+        let mut counted = Status::default();
+        for lives in self.0 {
+            counted.add(&lives.end().await?);
+        }
+        Ok(counted)
+    }
+}
+
+type Done = Result<(), BoxError>;
+
+/// Side by side; the first failure is that of all.
+async fn all(done: impl Iterator<Item = impl Future<Output = Done>>) -> Done {
+    join_all(done).await.into_iter().collect()
 }
 
 /// What a process says that it has counted; nothing of the rows.

@@ -118,6 +118,9 @@ impl Stage {
     }
 }
 
+/// How long the processes of a shop wait for one of them that was killed.
+const SHARED_LEASE: Duration = Duration::from_secs(2);
+
 /// Runs it, prints the report, and says how it went.
 pub(super) async fn run(args: &DemoArgs) -> Result<ExitCode, BoxError> {
     let seed = args.seed.unwrap_or_else(|| u64::from(fastrand::u32(..)));
@@ -158,11 +161,15 @@ fn shop_at(url: &str, settings: Settings, store: Store) -> Result<Shop, BoxError
 
 /// `checkout shop`: the shop of a demonstration in a process of its own.
 pub(super) async fn keep_shop(args: ShopArgs) -> Result<(), BoxError> {
-    let settings = Settings {
+    let mut settings = Settings {
         orphans: args.orphans.into(),
         slips: args.slips.map(|path| Slips::open(&path)).transpose()?,
         ..settings()?
     };
+    if args.store.is_shared() {
+        // A file frees what a dead process held when it is opened; others wait for the lease's end.
+        settings.lease = SHARED_LEASE;
+    }
     let shop = shop_at(&args.provider, settings, args.store.open().await?)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let told = async move {

@@ -8,12 +8,17 @@ use buttress_classify::BoxError;
 use super::{Order, orders_after};
 use crate::checkout::shop::store::Location;
 
+/// How many processes the shop has on a store that they can share.
+const SHOPS: usize = 3;
+
 /// What the shops of a run leave behind.
 pub(super) struct Place {
     pub(super) location: Location,
     pub(super) slips: PathBuf,
     /// Deleted in the end, if it is of this run alone and nobody has to look into it.
     folder: Option<PathBuf>,
+    /// Whether there may be orders of earlier runs.
+    is_old: bool,
 }
 
 impl Place {
@@ -21,6 +26,16 @@ impl Place {
     pub(super) fn new(wanted: Option<&Location>) -> Result<Self, BoxError> {
         match wanted {
             Some(Location::Memory) => Err("a crash leaves nothing of a shop in memory:".into()),
+            #[cfg(feature = "postgres")]
+            Some(Location::Postgres(url)) => {
+                let folder = new_folder()?;
+                Ok(Self {
+                    location: Location::Postgres(url.clone()),
+                    slips: folder.join("slips"),
+                    folder: Some(folder),
+                    is_old: true,
+                })
+            }
             #[cfg(feature = "sqlite")]
             Some(Location::Sqlite(file)) => {
                 let mut slips = file.clone().into_os_string();
@@ -29,17 +44,17 @@ impl Place {
                     location: Location::Sqlite(file.clone()),
                     slips: slips.into(),
                     folder: None,
+                    is_old: true,
                 })
             }
             #[cfg(feature = "sqlite")]
             None => {
-                let name = format!("checkout-{}-{:08x}", std::process::id(), fastrand::u32(..));
-                let folder = std::env::temp_dir().join(name);
-                fs::create_dir(&folder)?;
+                let folder = new_folder()?;
                 Ok(Self {
                     location: Location::Sqlite(folder.join("shop.db")),
                     slips: folder.join("slips"),
                     folder: Some(folder),
+                    is_old: false,
                 })
             }
             #[cfg(not(feature = "sqlite"))]
@@ -56,11 +71,16 @@ impl Place {
 
     /// The next so many orders.
     pub(super) async fn orders(&self, count: u32) -> Result<Vec<Order>, BoxError> {
-        if self.folder.is_some() {
+        if !self.is_old {
             return Ok((1..=count).map(Order::number).collect());
         }
         let store = self.location.open().await?;
         orders_after(&*store.rows, count).await
+    }
+
+    /// How many processes the shop has at a time.
+    pub(super) fn shops(&self) -> usize {
+        if self.location.is_shared() { SHOPS } else { 1 }
     }
 
     /// How many slips were printed for these orders, and how many of them for an order that had one.
@@ -72,6 +92,14 @@ impl Place {
             (all + count, again + count.saturating_sub(1))
         }))
     }
+}
+
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+fn new_folder() -> Result<PathBuf, BoxError> {
+    let name = format!("checkout-{}-{:08x}", std::process::id(), fastrand::u32(..));
+    let folder = std::env::temp_dir().join(name);
+    fs::create_dir(&folder)?;
+    Ok(folder)
 }
 
 fn read(path: &Path) -> Result<String, BoxError> {

@@ -1,4 +1,4 @@
-//! What is in a store while nobody has it open: for those who audit it after a crash.
+//! What is in a store while no shop has it open: for those who audit it after a crash.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
@@ -30,6 +30,18 @@ impl Location {
         match self {
             // What nobody has open is no more.
             Self::Memory => Ok(Census::default()),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url) => {
+                let (rows, _) = super::PostgresRows::open(url).await?;
+                let orders = Census::of_orders(&rows).await?;
+                let (claims, answers) = rows.records().await?;
+                rows.close().await;
+                Ok(Census {
+                    claims,
+                    answers,
+                    ..orders
+                })
+            }
             #[cfg(feature = "sqlite")]
             Self::Sqlite(path) => file::census(path).await,
         }

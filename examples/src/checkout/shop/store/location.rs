@@ -15,17 +15,28 @@ use super::Store;
 pub enum Location {
     /// `memory:`, which ends with the process.
     Memory,
+    /// `postgres://USER:PASSWORD@HOST/DATABASE`, which any number of processes share.
+    #[cfg(feature = "postgres")]
+    Postgres(super::Url),
     /// `sqlite:PATH`, a file that one process has open at a time.
     #[cfg(feature = "sqlite")]
     Sqlite(PathBuf),
 }
 
 /// How those are written that this build has.
-const KNOWN: &str = if cfg!(feature = "sqlite") {
-    "memory: or sqlite:PATH"
-} else {
-    "memory: (sqlite:PATH needs the feature sqlite)"
-};
+const KNOWN: [&str; 3] = [
+    "memory:",
+    if cfg!(feature = "sqlite") {
+        "sqlite:PATH"
+    } else {
+        "sqlite:PATH (needs the feature sqlite)"
+    },
+    if cfg!(feature = "postgres") {
+        "postgres://USER:PASSWORD@HOST/DATABASE"
+    } else {
+        "postgres://HOST/DATABASE (needs the feature postgres)"
+    },
+];
 
 /// A text that names no place that this build knows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -33,7 +44,7 @@ pub struct NoLocation;
 
 impl fmt::Display for NoLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a store is {KNOWN}")
+        write!(f, "a store is {}", KNOWN.join(" or "))
     }
 }
 
@@ -45,6 +56,10 @@ impl FromStr for Location {
     fn from_str(text: &str) -> Result<Self, NoLocation> {
         match text.split_once(':') {
             Some(("memory", "")) => Ok(Self::Memory),
+            #[cfg(feature = "postgres")]
+            Some(("postgres" | "postgresql", _)) => {
+                text.parse().map(Self::Postgres).map_err(|_| NoLocation)
+            }
             #[cfg(feature = "sqlite")]
             Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
             _ => Err(NoLocation),
@@ -53,9 +68,12 @@ impl FromStr for Location {
 }
 
 impl fmt::Display for Location {
+    /// Without a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => f.write_str("memory:"),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url) => url.fmt(f),
             #[cfg(feature = "sqlite")]
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
         }
@@ -63,6 +81,26 @@ impl fmt::Display for Location {
 }
 
 impl Location {
+    /// As it was written, with its password: for a process of the same shop.
+    #[must_use]
+    pub fn secret(&self) -> String {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url) => url.secret().to_owned(),
+            _ => self.to_string(),
+        }
+    }
+
+    /// Whether several processes may have it open at a time.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => true,
+            _ => false,
+        }
+    }
+
     /// Opens it, and creates it if it is not there.
     ///
     /// # Errors
@@ -70,6 +108,8 @@ impl Location {
     pub async fn open(&self) -> Result<Store, StoreError> {
         match self {
             Self::Memory => Ok(Store::default()),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url) => super::postgres::open(url).await,
             #[cfg(feature = "sqlite")]
             Self::Sqlite(path) => super::sqlite::open(path).await,
         }

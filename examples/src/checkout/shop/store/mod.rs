@@ -1,11 +1,11 @@
 //! The one place where order rows and idempotency records are kept.
 //!
 //! ```text
-//! location     `memory:`, `sqlite:PATH`: where that is, as people write it
+//! location     `memory:`, `sqlite:PATH`, `postgres://…`: where that is, as people write it
 //! rows         the law of order rows, for backends: compare-and-set, and holds
 //!   record       a row as text, the same in every backend
 //!   holds        holds in the memory of the one process that has the rows
-//!   memory, sqlite
+//!   memory, sqlite, postgres
 //! census       what is in a store while nobody has it open
 //! ```
 //!
@@ -27,6 +27,8 @@ mod census;
 mod holds;
 mod location;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 pub mod record;
 mod rows;
 #[cfg(feature = "sqlite")]
@@ -40,6 +42,8 @@ use std::sync::Arc;
 use buttress_store::IdempotencyStore;
 use buttress_store_memory::MemoryStore;
 
+#[cfg(feature = "postgres")]
+pub use self::postgres::{PostgresRows, Url};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteRows;
 pub use self::{

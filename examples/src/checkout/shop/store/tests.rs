@@ -166,3 +166,29 @@ async fn what_a_process_held_in_a_file_is_adrift_for_the_next_one() {
     let taken = rows.take("o-1", hold(LEASE)).await.unwrap().unwrap();
     assert_eq!((taken.revision, taken.row.order.amount), (2, 5));
 }
+
+#[cfg(feature = "postgres")]
+#[path = "../../../../../crates/store-postgres/tests/server/mod.rs"]
+mod server;
+
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn rows_in_postgres_keep_the_law() {
+    let server = server::Server::shared();
+    let url = format!("postgres://postgres@127.0.0.1:{}/postgres", server.port());
+    let url: super::Url = url.parse().unwrap();
+    let (rows, _records) = super::PostgresRows::open(&url).await.unwrap();
+    keep_the_law(&rows).await;
+    // Another process finds what the first one holds held.
+    let (other, _records) = super::PostgresRows::open(&url).await.unwrap();
+    let mine = hold(LEASE);
+    rows.insert(&row("shared-1"), mine).await.unwrap();
+    assert_eq!(
+        other.get("shared-1").await.unwrap().unwrap().holder,
+        Some(mine.holder)
+    );
+    assert!(other.take("shared-1", hold(LEASE)).await.unwrap().is_none());
+    rows.release("shared-1", mine.holder).await.unwrap();
+    let taken = other.take("shared-1", hold(LEASE)).await.unwrap();
+    assert_eq!(taken.unwrap().revision, 2);
+}
