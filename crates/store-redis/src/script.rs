@@ -18,8 +18,8 @@ macro_rules! scripts {
 
 scripts! {
     ADOPT: "lua/head.lua" "lua/settle.lua" "lua/adopt.lua";
-    BEGIN: "lua/head.lua" "lua/begin.lua";
-    COMPLETE: "lua/head.lua" "lua/settle.lua" "lua/complete.lua";
+    BEGIN: "lua/begin.lua" "lua/head.lua" "lua/begin_found.lua";
+    COMPLETE: "lua/complete.lua" "lua/head.lua" "lua/settle.lua" "lua/complete_found.lua";
     LOOK: "lua/head.lua" "lua/look.lua";
     RELEASE: "lua/head.lua" "lua/settle.lua" "lua/release.lua";
     RENEW: "lua/head.lua" "lua/renew.lua";

@@ -237,6 +237,9 @@ async fn what_cannot_be_read_is_an_error_and_stays() {
     server.cli(&["SET", &name("k"), "\u{1}torn"]);
     let error = store.begin(request("k")).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Corrupt);
+    server.cli(&["SET", &name("k"), ""]);
+    let error = store.begin(request("k")).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Corrupt);
     server.cli(&["DEL", &name("k")]);
     server.cli(&["LPUSH", &name("k"), "not ours"]);
     let error = store.begin(request("k")).await.unwrap_err();

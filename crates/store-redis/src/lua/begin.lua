@@ -1,47 +1,18 @@
 -- ARGV: the record's bytes 1-57 as a first execution, the lease, the bytes 66-73, milliseconds to live
 -- (none: for ever)
--- -> {1, execution} acquired, {2, milliseconds left, answer} completed, {3} mismatch,
---    {4, time left} in progress, {5} outcome unknown, {-3} fingerprint of another version
-local head = ARGV[1]
+-- -> 1 acquired, for the first time, {1, execution} again, {2, milliseconds left, answer} completed,
+--    {3} mismatch, {4, time left} in progress, {5} outcome unknown,
+--    {-3} fingerprint of another version
 local record = redis.call('GET', KEYS[1])
-local found = state(record)
-
-local function claim(head, now)
-  local value = head .. struct.pack('>I8', now + ARGV[2]) .. ARGV[3]
+if not record then
+  -- The way of most calls, before anything else is set up.
+  local time = redis.call('TIME')
+  local ends = struct.pack('>I8', time[1] * 1000000 + time[2] + ARGV[2])
   if ARGV[4] then
-    redis.call('SET', KEYS[1], value, 'PX', ARGV[4])
+    redis.call('SET', KEYS[1], ARGV[1] .. ends .. ARGV[3], 'PX', ARGV[4])
   else
-    redis.call('SET', KEYS[1], value)
+    redis.call('SET', KEYS[1], ARGV[1] .. ends .. ARGV[3])
   end
+  return 1
 end
 
-if found == 0 then
-  claim(head, now())
-  return {1, 1}
-end
-if found < 0 then return {found} end
-if string.sub(record, 5, 37) ~= string.sub(head, 5, 37) then
-  if string.byte(record, 5) ~= string.byte(head, 5) then return {-3} end
-  return {3}
-end
-if found == 2 then return {2, redis.call('PTTL', KEYS[1]), string.sub(record, 74)} end
-
--- Who waits goes on waiting.
-head = string.sub(head, 1, 3) .. string.sub(record, 4, 4) .. string.sub(head, 5, 53)
-local now = now()
-local execution = struct.unpack('>I4', record, 54)
-if string.sub(record, 38, 53) == string.sub(head, 38, 53) then
-  claim(head .. string.sub(record, 54, 57), now)
-  return {1, execution}
-end
-local left = lease_end(record) - now
-if left > 0 then return {4, left} end
-if string.byte(record, 3) == 1 then return {5} end
-if string.byte(head, 3) == 1 then
-  -- From now on nothing but an adoption ends it; SET takes its time to live away.
-  redis.call('SET', KEYS[1], string.sub(record, 1, 2) .. '\1' .. string.sub(record, 4))
-  return {5}
-end
-execution = math.min(execution + 1, 4294967295)
-claim(head .. struct.pack('>I4', execution), now)
-return {1, execution}

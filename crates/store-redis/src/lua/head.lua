@@ -1,4 +1,4 @@
--- What every script begins with. A record is one string; numbers are big-endian, times microseconds:
+-- What scripts share. A record is one string; numbers are big-endian, times microseconds:
 --   1      version (1)                 5-37   fingerprint   58-65  end of the lease, since the Unix epoch
 --   2      0 in progress, 1 completed  38-53  token         66-73  retention after the lease
 --   3      1 under Refuse              54-57  execution     74-    answer, once completed
