@@ -32,7 +32,7 @@ async fn a_slot_that_moves_under_load_keeps_every_claim_and_every_answer() {
     let patient = cluster.store().response_limit(Duration::from_secs(20));
     let store = patient.prefix(PREFIX).connect().await.unwrap();
     let slot = cluster.slot_of("{move}");
-    let from = cluster.owner_of(slot);
+    let from = Cluster::owner_of(slot);
     let to = (from + 1) % 3;
 
     let stop = Arc::new(AtomicBool::new(false));

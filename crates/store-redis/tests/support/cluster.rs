@@ -63,7 +63,7 @@ impl Cluster {
         slot.parse().unwrap()
     }
 
-    pub(crate) fn owner_of(&self, slot: u16) -> usize {
+    pub(crate) fn owner_of(slot: u16) -> usize {
         match slot {
             0..=5460 => 0,
             5461..=10_922 => 1,

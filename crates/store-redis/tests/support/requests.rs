@@ -9,10 +9,10 @@ use buttress_store::{
 use buttress_store_redis::RedisStore;
 use http::{HeaderMap, StatusCode};
 
-pub(crate) const DAY: Duration = Duration::from_hours(24);
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Longer than a test lasts.
-pub(crate) const LONG: Duration = Duration::from_hours(1);
+pub(crate) const LONG: Duration = Duration::from_secs(60 * 60);
 
 pub(crate) fn request(name: &str) -> BeginRequest {
     BeginRequest {
