@@ -28,6 +28,7 @@ const COMPARED: &[&str] = &[
     "sha2",
     "sqlx",
     "rusqlite",
+    "redis",
 ];
 
 /// A name and what it is.
