@@ -35,6 +35,8 @@ pub(crate) enum Part {
     Stores,
     /// The store on a Redis server, against raw loops.
     Redis,
+    /// The store on a PostgreSQL server, against a raw loop.
+    Postgres,
 }
 
 impl Part {
@@ -47,6 +49,7 @@ impl Part {
             Self::Webhook => webhook::sections()?,
             Self::Inbound | Self::Latency | Self::Stores => servers::sections(&self.name())?,
             Self::Redis => vec![store_benches::REDIS.section()?],
+            Self::Postgres => vec![store_benches::POSTGRES.section()?],
         })
     }
 

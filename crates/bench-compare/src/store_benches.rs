@@ -28,6 +28,14 @@ pub(crate) const REDIS: StoreBench = StoreBench {
     least: 0.85,
 };
 
+pub(crate) const POSTGRES: StoreBench = StoreBench {
+    package: "buttress-store-postgres",
+    title: "store in PostgreSQL",
+    note: "begin and complete cycles, against an insert and an update by hand through the same pool",
+    ratio: "ratio",
+    least: 0.85,
+};
+
 impl StoreBench {
     /// Builds and runs it.
     pub(crate) fn section(&self) -> Result<Section, Failure> {

@@ -33,17 +33,15 @@ impl Alarm {
     #[inline(never)]
     pub(crate) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Cut> {
         let mut this = self.project();
-        let polled = match this.sleep.as_mut().as_pin_mut() {
-            Some(sleep) => ring(sleep, cx),
-            None => {
-                let end = this.clock.end(Instant::now());
-                this.sleep.set(Some(sleep_until(end.instant())));
-                // Where the task's budget is used up this registers nothing, but has the task polled
-                // again.
-                this.sleep
-                    .as_pin_mut()
-                    .map_or(Poll::Pending, |sleep| sleep.poll(cx))
-            }
+        let polled = if let Some(sleep) = this.sleep.as_mut().as_pin_mut() {
+            ring(sleep, cx)
+        } else {
+            let end = this.clock.end(Instant::now());
+            this.sleep.set(Some(sleep_until(end.instant())));
+            // Where the task's budget is used up this registers nothing, but has the task polled
+            // again.
+            let sleep = this.sleep.as_pin_mut();
+            sleep.map_or(Poll::Pending, |sleep| sleep.poll(cx))
         };
         polled.map(|()| this.clock.cut())
     }
