@@ -30,7 +30,8 @@ pub(super) enum Command {
     /// Runs the shop against a provider outside, as the environment says.
     ///
     /// `LISTEN` (default 127.0.0.1:8080), `PROVIDER_URL`, `PROVIDER_KEY`, `STORE` (memory:, the
-    /// default, sqlite:PATH or `postgres://HOST/DATABASE`), and `SHOP_SECRET` (default: made from `PROVIDER_KEY`).
+    /// default, sqlite:PATH, `postgres://HOST/DATABASE` or `redis://HOST/NUMBER`), and `SHOP_SECRET`
+    /// (default: made from `PROVIDER_KEY`).
     ///
     /// `POST /webhooks/{source}` is there for each source with a `WEBHOOK_SECRET_<SOURCE>`, its name in
     /// upper case with `_` for `-`: an HMAC secret, a public key, PayPal's webhook id, SNS topics, or
@@ -60,14 +61,14 @@ pub(super) struct DemoArgs {
     /// How badly the provider behaves.
     #[arg(long, value_enum, default_value_t = Faults::Severe)]
     pub(super) faults: Faults,
-    /// Where order rows and idempotency records are kept: `memory:` (the default), `sqlite:PATH`
-    /// or `postgres://HOST/DATABASE`.
+    /// Where order rows and idempotency records are kept: `memory:` (the default), `sqlite:PATH`,
+    /// `postgres://HOST/DATABASE` or `redis://HOST/NUMBER`.
     #[arg(long, value_name = "STORE")]
     pub(super) store: Option<Location>,
     /// Run the shop in a process of its own, and kill that so many times at random points.
     ///
     /// It is restarted on the same store until all orders are settled: a file, or a new one that is
-    /// deleted in the end unless something was wrong.
+    /// deleted in the end unless something was wrong. On a server three shops share it.
     #[arg(long, value_name = "KILLS", num_args = 0..=1, default_missing_value = "20", conflicts_with = "outage", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(super) crash: Option<u32>,
     /// Take the provider down in the middle of the run, for so many seconds.

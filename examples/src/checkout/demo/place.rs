@@ -26,16 +26,6 @@ impl Place {
     pub(super) fn new(wanted: Option<&Location>) -> Result<Self, BoxError> {
         match wanted {
             Some(Location::Memory) => Err("a crash leaves nothing of a shop in memory:".into()),
-            #[cfg(feature = "postgres")]
-            Some(Location::Postgres(url)) => {
-                let folder = new_folder()?;
-                Ok(Self {
-                    location: Location::Postgres(url.clone()),
-                    slips: folder.join("slips"),
-                    folder: Some(folder),
-                    is_old: true,
-                })
-            }
             #[cfg(feature = "sqlite")]
             Some(Location::Sqlite(file)) => {
                 let mut slips = file.clone().into_os_string();
@@ -55,6 +45,16 @@ impl Place {
                     slips: folder.join("slips"),
                     folder: Some(folder),
                     is_old: false,
+                })
+            }
+            #[cfg(any(feature = "postgres", feature = "redis"))]
+            Some(server) => {
+                let folder = new_folder()?;
+                Ok(Self {
+                    location: server.clone(),
+                    slips: folder.join("slips"),
+                    folder: Some(folder),
+                    is_old: true,
                 })
             }
             #[cfg(not(feature = "sqlite"))]
@@ -94,7 +94,7 @@ impl Place {
     }
 }
 
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
 fn new_folder() -> Result<PathBuf, BoxError> {
     let name = format!("checkout-{}-{:08x}", std::process::id(), fastrand::u32(..));
     let folder = std::env::temp_dir().join(name);

@@ -42,6 +42,17 @@ impl Location {
                     ..orders
                 })
             }
+            #[cfg(feature = "redis")]
+            Self::Redis(url) => {
+                let rows = super::RedisRows::connect(url).await?;
+                let orders = Census::of_orders(&rows).await?;
+                let (claims, answers) = rows.records().await?;
+                Ok(Census {
+                    claims,
+                    answers,
+                    ..orders
+                })
+            }
             #[cfg(feature = "sqlite")]
             Self::Sqlite(path) => file::census(path).await,
         }

@@ -18,13 +18,16 @@ pub enum Location {
     /// `postgres://USER:PASSWORD@HOST/DATABASE`, which any number of processes share.
     #[cfg(feature = "postgres")]
     Postgres(super::Url),
+    /// `redis://USER:PASSWORD@HOST/NUMBER`, a server's database, which any number of processes share.
+    #[cfg(feature = "redis")]
+    Redis(super::Url),
     /// `sqlite:PATH`, a file that one process has open at a time.
     #[cfg(feature = "sqlite")]
     Sqlite(PathBuf),
 }
 
 /// How those are written that this build has.
-const KNOWN: [&str; 3] = [
+const KNOWN: [&str; 4] = [
     "memory:",
     if cfg!(feature = "sqlite") {
         "sqlite:PATH"
@@ -35,6 +38,11 @@ const KNOWN: [&str; 3] = [
         "postgres://USER:PASSWORD@HOST/DATABASE"
     } else {
         "postgres://HOST/DATABASE (needs the feature postgres)"
+    },
+    if cfg!(feature = "redis") {
+        "redis://USER:PASSWORD@HOST/NUMBER"
+    } else {
+        "redis://HOST/NUMBER (needs the feature redis)"
     },
 ];
 
@@ -57,8 +65,12 @@ impl FromStr for Location {
         match text.split_once(':') {
             Some(("memory", "")) => Ok(Self::Memory),
             #[cfg(feature = "postgres")]
-            Some(("postgres" | "postgresql", _)) => {
-                text.parse().map(Self::Postgres).map_err(|_| NoLocation)
+            Some(("postgres" | "postgresql", _)) if super::postgres::understands(text) => {
+                Ok(Self::Postgres(super::Url::new(text)))
+            }
+            #[cfg(feature = "redis")]
+            Some(("redis", _)) if super::redis::understands(text) => {
+                Ok(Self::Redis(super::Url::new(text)))
             }
             #[cfg(feature = "sqlite")]
             Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
@@ -74,6 +86,8 @@ impl fmt::Display for Location {
             Self::Memory => f.write_str("memory:"),
             #[cfg(feature = "postgres")]
             Self::Postgres(url) => url.fmt(f),
+            #[cfg(feature = "redis")]
+            Self::Redis(url) => url.fmt(f),
             #[cfg(feature = "sqlite")]
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
         }
@@ -87,6 +101,8 @@ impl Location {
         match self {
             #[cfg(feature = "postgres")]
             Self::Postgres(url) => url.secret().to_owned(),
+            #[cfg(feature = "redis")]
+            Self::Redis(url) => url.secret().to_owned(),
             _ => self.to_string(),
         }
     }
@@ -95,9 +111,11 @@ impl Location {
     #[must_use]
     pub const fn is_shared(&self) -> bool {
         match self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(_) => true,
-            _ => false,
+            Self::Memory => false,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => false,
+            #[cfg(any(feature = "postgres", feature = "redis"))]
+            _ => true,
         }
     }
 
@@ -110,6 +128,8 @@ impl Location {
             Self::Memory => Ok(Store::default()),
             #[cfg(feature = "postgres")]
             Self::Postgres(url) => super::postgres::open(url).await,
+            #[cfg(feature = "redis")]
+            Self::Redis(url) => super::redis::open(url).await,
             #[cfg(feature = "sqlite")]
             Self::Sqlite(path) => super::sqlite::open(path).await,
         }
@@ -127,6 +147,15 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "redis")]
+    #[test]
+    fn a_password_is_handed_on_and_not_shown() {
+        let text = "redis://shop:tea@localhost:6379/1";
+        let location: Location = text.parse().unwrap();
+        assert_eq!(location.secret(), text);
+        assert_eq!(location.to_string(), "redis://shop:***@localhost:6379/1");
+    }
+
     #[test]
     fn everything_else_is_none() {
         for text in [
@@ -135,7 +164,9 @@ mod tests {
             "memory:x",
             "sqlite:",
             "orders.db",
-            "redis://h",
+            "redis:",
+            "redis://h/orders",
+            "postgres",
             "SQLITE:x",
         ] {
             assert_eq!(text.parse::<Location>(), Err(NoLocation), "{text}");

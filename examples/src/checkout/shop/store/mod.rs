@@ -1,11 +1,11 @@
 //! The one place where order rows and idempotency records are kept.
 //!
 //! ```text
-//! location     `memory:`, `sqlite:PATH`, `postgres://…`: where that is, as people write it
+//! location     `memory:`, `sqlite:PATH`, `postgres://…`, `redis://…`: where that is, as people write it
 //! rows         the law of order rows, for backends: compare-and-set, and holds
 //!   record       a row as text, the same in every backend
 //!   holds        holds in the memory of the one process that has the rows
-//!   memory, sqlite, postgres
+//!   memory, sqlite, postgres, redis
 //! census       what is in a store while nobody has it open
 //! ```
 //!
@@ -18,7 +18,7 @@
 //!    processes share the rows, who holds it and until when *by the backend's clock*.
 //! 3. A variant of [`Location`] behind the feature: how it is written, how it is opened, and what is
 //!    counted there after a crash.
-//! 4. An arm in `demo/place.rs`, where a run with crashes finds what outlives its shops.
+//! 4. If it is a file: an arm in `demo/place.rs`, where a run with crashes finds what outlives it.
 //! 5. `store/tests.rs` runs the law against every backend: one line there.
 //!
 //! Nothing else knows which backend it is.
@@ -30,11 +30,15 @@ mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
 pub mod record;
+#[cfg(feature = "redis")]
+mod redis;
 mod rows;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(test)]
 mod tests;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod url;
 
 use std::fmt;
 use std::sync::Arc;
@@ -43,9 +47,13 @@ use buttress_store::IdempotencyStore;
 use buttress_store_memory::MemoryStore;
 
 #[cfg(feature = "postgres")]
-pub use self::postgres::{PostgresRows, Url};
+pub use self::postgres::PostgresRows;
+#[cfg(feature = "redis")]
+pub use self::redis::RedisRows;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteRows;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub use self::url::Url;
 pub use self::{
     census::Census,
     location::{Location, NoLocation},

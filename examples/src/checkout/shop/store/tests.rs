@@ -1,4 +1,4 @@
-//! The law of order rows, run against every backend that needs no server.
+//! The law of order rows, run against every backend.
 
 use std::num::NonZeroUsize;
 use std::time::{Duration, SystemTime};
@@ -35,6 +35,8 @@ fn hold(lease: Duration) -> Hold {
 
 /// The whole law, on rows that are empty.
 async fn keep_the_law(rows: &dyn RowStore) {
+    assert!(rows.page(None, ALL).await.unwrap().is_empty());
+    assert!(rows.adrift(ALL).await.unwrap().is_empty());
     an_order_has_one_first_row(rows).await;
     a_change_needs_the_revision_of_the_row_that_stands(rows).await;
     an_order_is_held_by_one_at_a_time(rows).await;
@@ -167,28 +169,47 @@ async fn what_a_process_held_in_a_file_is_adrift_for_the_next_one() {
     assert_eq!((taken.revision, taken.row.order.amount), (2, 5));
 }
 
-#[cfg(feature = "postgres")]
-#[path = "../../../../../crates/store-postgres/tests/server/mod.rs"]
-mod server;
-
-#[cfg(feature = "postgres")]
-#[tokio::test]
-async fn rows_in_postgres_keep_the_law() {
-    let server = server::Server::shared();
-    let url = format!("postgres://postgres@127.0.0.1:{}/postgres", server.port());
-    let url: super::Url = url.parse().unwrap();
-    let (rows, _records) = super::PostgresRows::open(&url).await.unwrap();
-    keep_the_law(&rows).await;
-    // Another process finds what the first one holds held.
-    let (other, _records) = super::PostgresRows::open(&url).await.unwrap();
+/// Another process finds what the first one holds held.
+#[cfg(any(feature = "postgres", feature = "redis"))]
+async fn a_hold_is_known_to_every_process(rows: &dyn RowStore, other: &dyn RowStore) {
     let mine = hold(LEASE);
     rows.insert(&row("shared-1"), mine).await.unwrap();
-    assert_eq!(
-        other.get("shared-1").await.unwrap().unwrap().holder,
-        Some(mine.holder)
-    );
+    let stored = other.get("shared-1").await.unwrap().unwrap();
+    assert_eq!(stored.holder, Some(mine.holder));
     assert!(other.take("shared-1", hold(LEASE)).await.unwrap().is_none());
     rows.release("shared-1", mine.holder).await.unwrap();
     let taken = other.take("shared-1", hold(LEASE)).await.unwrap();
     assert_eq!(taken.unwrap().revision, 2);
+}
+
+#[cfg(feature = "postgres")]
+#[path = "../../../../../crates/store-postgres/tests/server/mod.rs"]
+mod postgres_server;
+
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn rows_in_postgres_keep_the_law() {
+    let server = postgres_server::Server::shared();
+    let url = format!("postgres://postgres@127.0.0.1:{}/postgres", server.port());
+    let url = super::Url::new(&url);
+    let (rows, _records) = super::PostgresRows::open(&url).await.unwrap();
+    keep_the_law(&rows).await;
+    let (other, _records) = super::PostgresRows::open(&url).await.unwrap();
+    a_hold_is_known_to_every_process(&rows, &other).await;
+}
+
+#[cfg(feature = "redis")]
+#[path = "../../../../../crates/store-redis/tests/support/server.rs"]
+#[allow(dead_code, reason = "this uses a part of it")]
+mod redis_server;
+
+#[cfg(feature = "redis")]
+#[tokio::test]
+async fn rows_in_redis_keep_the_law() {
+    let server = redis_server::Server::start().await;
+    let url = super::Url::new(&server.url());
+    let rows = super::RedisRows::connect(&url).await.unwrap();
+    keep_the_law(&rows).await;
+    let other = super::RedisRows::connect(&url).await.unwrap();
+    a_hold_is_known_to_every_process(&rows, &other).await;
 }
