@@ -197,7 +197,7 @@ fn watch(server: u32, dir: &Path) -> Child {
 
 /// Polls until something holds; a minute is for ever.
 pub(crate) async fn until(mut holds: impl FnMut() -> bool, what: &str) {
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_secs(90);
     while !holds() {
         assert!(Instant::now() < end, "never: {what}");
         sleep(Duration::from_millis(20)).await;
