@@ -195,7 +195,7 @@ fn watch(server: u32, dir: &Path) -> Child {
         .unwrap()
 }
 
-/// Polls until something holds; a minute is for ever.
+/// Polls until something holds; a minute and a half is for ever.
 pub(crate) async fn until(mut holds: impl FnMut() -> bool, what: &str) {
     let end = Instant::now() + Duration::from_secs(90);
     while !holds() {
