@@ -24,13 +24,25 @@ pin_project! {
         S: Service<Request<ReplayBody<B>>>,
     {
         operation: Operation<C>,
-        // What a further attempt needs: all or none. Three fields, for as one they would be copied
-        // twice on their way in here.
-        inner: Option<S>,
-        head: Option<Parts>,
-        body: Option<ReplayBody<B>>,
         #[pin]
-        state: State<S::Future, RB>,
+        call: Call<S, B, S::Future, RB>,
+    }
+}
+
+pin_project! {
+    /// What is known of the request. A call that is made once needs nothing more, and is let go
+    /// of as fast as it is made.
+    #[project = CallProjection]
+    enum Call<S, B, F, RB> {
+        Once { #[pin] response: F },
+        Repeatable {
+            inner: S,
+            // `None` once the last attempt took it.
+            head: Option<Parts>,
+            body: ReplayBody<B>,
+            #[pin]
+            state: State<F, RB>,
+        },
     }
 }
 
@@ -60,10 +72,12 @@ where
     ) -> Self {
         Self {
             operation,
-            inner: Some(inner),
-            head: Some(head),
-            body: Some(body),
-            state: State::Calling { response },
+            call: Call::Repeatable {
+                inner,
+                head: Some(head),
+                body,
+                state: State::Calling { response },
+            },
         }
     }
 
@@ -71,10 +85,7 @@ where
     pub(crate) const fn once(operation: Operation<C>, response: S::Future) -> Self {
         Self {
             operation,
-            inner: None,
-            head: None,
-            body: None,
-            state: State::Calling { response },
+            call: Call::Once { response },
         }
     }
 }
@@ -102,7 +113,7 @@ where
         loop {
             match ready!(next) {
                 Next::Done(result) => return Poll::Ready(result),
-                Next::Wait(wait) => self.as_mut().project().state.set(State::Waiting { wait }),
+                Next::Wait(wait) => self.as_mut().set(State::Waiting { wait }),
             }
             next = self.as_mut().poll_next(cx);
         }
@@ -111,27 +122,37 @@ where
     /// What follows the attempt under way, or the next one.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Next<RB>> {
         loop {
-            let mut state = self.as_mut().project().state;
-            match state.as_mut().project() {
+            let this = self.as_mut().project();
+            let state = match this.call.project() {
+                CallProjection::Once { response } => {
+                    let result = ready!(response.poll(cx)).map_err(Into::into);
+                    return Poll::Ready(self.after_call(result));
+                }
+                CallProjection::Repeatable { state, .. } => state,
+            };
+            match state.project() {
                 StateProjection::Calling { response } => {
                     let result = ready!(response.poll(cx)).map_err(Into::into);
                     return Poll::Ready(self.after_call(result));
                 }
                 StateProjection::Waiting { wait } => {
                     ready!(wait.poll(cx));
-                    state.set(State::Readying);
+                    self.as_mut().set(State::Readying);
                 }
                 StateProjection::Readying => match ready!(self.as_mut().poll_resend(cx)) {
-                    Ok(response) => {
-                        let state = State::Calling { response };
-                        self.as_mut().project().state.set(state);
-                    }
+                    Ok(response) => self.as_mut().set(State::Calling { response }),
                     Err(error) => {
                         let (operation, kept) = self.parts();
                         return Poll::Ready(operation.after_no_call(error, kept));
                     }
                 },
             }
+        }
+    }
+
+    fn set(self: Pin<&mut Self>, next: State<S::Future, RB>) {
+        if let CallProjection::Repeatable { mut state, .. } = self.project().call.project() {
+            state.set(next);
         }
     }
 
@@ -142,9 +163,15 @@ where
 
     fn parts(self: Pin<&mut Self>) -> (&mut Operation<C>, Kept<'_, B>) {
         let this = self.project();
-        let kept = Kept {
-            head: this.head.as_ref(),
-            body: this.body.as_ref(),
+        let kept = match this.call.project() {
+            CallProjection::Once { .. } => Kept {
+                head: None,
+                body: None,
+            },
+            CallProjection::Repeatable { head, body, .. } => Kept {
+                head: head.as_ref(),
+                body: Some(body),
+            },
         };
         (this.operation, kept)
     }
@@ -155,17 +182,20 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Result<S::Future, BoxError>> {
         let this = self.project();
-        let Some(inner) = this.inner else {
+        let CallProjection::Repeatable {
+            inner, head, body, ..
+        } = this.call.project()
+        else {
             return Poll::Ready(Err(NotReplayable::Once.into()));
         };
         ready!(inner.poll_ready(cx)).map_err(Into::into)?;
 
-        let body = this.body.as_ref().ok_or(NotReplayable::Once)?.try_clone()?;
+        let body = body.try_clone()?;
         // The last attempt takes what the others have to copy.
         let head = if this.operation.is_last() {
-            this.head.take()
+            head.take()
         } else {
-            this.head.clone()
+            head.clone()
         };
         let mut head = head.ok_or(NotReplayable::Once)?;
         this.operation
@@ -190,7 +220,14 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut outcome;
         let this = self.as_mut().project();
-        let settled = if let StateProjection::Calling { response } = this.state.project() {
+        let response = match this.call.project() {
+            CallProjection::Once { response } => Some(response),
+            CallProjection::Repeatable { state, .. } => match state.project() {
+                StateProjection::Calling { response } => Some(response),
+                _ => None,
+            },
+        };
+        let settled = if let Some(response) = response {
             outcome = response.poll(cx).map_err(Into::into);
             match &outcome {
                 Poll::Pending => {
