@@ -27,13 +27,19 @@ pub struct ReplayBody<B> {
 }
 
 enum State<B> {
+    /// Passed on without being kept.
+    Live(Exclusive<B>, NotReplayable),
+    /// Sent from what is kept of it. Apart, for a body that is passed on is dropped without a look at
+    /// the ways to keep one.
+    Kept(Kept<B>),
+}
+
+enum Kept<B> {
     /// Nothing to send.
     Empty,
     /// The source failed before it was sent; the error goes with the first poll.
     Failed(Option<BoxError>),
-    /// Passed on without being kept.
-    Live(Exclusive<B>, NotReplayable),
-    /// Kept while it is read.
+    /// What comes out of the source is kept as it is read.
     Shared(Reader<B>),
     /// One frame, known from the start.
     Whole { bytes: Bytes, sent: bool },
@@ -51,7 +57,7 @@ where
     #[must_use]
     pub fn new(mut body: B, cap: usize) -> Self {
         if body.is_end_stream() {
-            return State::Empty.into();
+            return Kept::Empty.into();
         }
         let hint = body.size_hint();
         if hint.lower() > cap as u64 {
@@ -65,26 +71,26 @@ where
                     let frame = frame.map_data(into_bytes);
                     match frame.into_data() {
                         Ok(bytes) if body.is_end_stream() => {
-                            return State::ended(bytes, length).into();
+                            return Kept::ended(bytes, length).into();
                         }
                         Ok(bytes) => first = Some(Frame::data(bytes)),
                         Err(frame) => first = Some(frame),
                     }
                 }
-                Poll::Ready(Some(Err(error))) => return State::Failed(Some(error.into())).into(),
-                Poll::Ready(None) if length > 0 => return State::short().into(),
-                Poll::Ready(None) => return State::Empty.into(),
+                Poll::Ready(Some(Err(error))) => return Kept::Failed(Some(error.into())).into(),
+                Poll::Ready(None) if length > 0 => return Kept::short().into(),
+                Poll::Ready(None) => return Kept::Empty.into(),
                 Poll::Pending => {}
             }
         }
-        State::Shared(Reader::new(body, first, cap)).into()
+        Kept::Shared(Reader::new(body, first, cap)).into()
     }
 
     /// A body without a byte.
     #[must_use]
     pub const fn empty() -> Self {
         Self {
-            state: State::Empty,
+            state: State::Kept(Kept::Empty),
         }
     }
 
@@ -102,14 +108,15 @@ where
     #[inline]
     pub fn try_clone(&self) -> Result<Self, NotReplayable> {
         match &self.state {
-            State::Empty => Ok(State::Empty.into()),
-            State::Whole { bytes, .. } => Ok(State::whole(bytes.clone()).into()),
-            other => other.try_clone().map(Self::from),
+            State::Kept(Kept::Empty) => Ok(Kept::Empty.into()),
+            State::Kept(Kept::Whole { bytes, .. }) => Ok(Kept::whole(bytes.clone()).into()),
+            State::Kept(other) => other.try_clone().map(Self::from),
+            State::Live(_, why) => Err(*why),
         }
     }
 }
 
-impl<B> State<B> {
+impl<B> Kept<B> {
     /// A body that ended with this first frame, if it is as long as was promised.
     ///
     /// One that is shorter fails, as it would have failed its connection: sent with a length of its
@@ -133,7 +140,7 @@ impl<B> State<B> {
     }
 }
 
-impl<B> State<B>
+impl<B> Kept<B>
 where
     B: Body + Unpin,
     B::Error: Into<BoxError>,
@@ -144,10 +151,15 @@ where
         Ok(match self {
             Self::Empty => Self::Empty,
             Self::Failed(_) => return Err(NotReplayable::Failed),
-            Self::Live(_, why) => return Err(*why),
             Self::Shared(reader) => Self::Shared(reader.try_clone()?),
             Self::Whole { bytes, .. } => Self::whole(bytes.clone()),
         })
+    }
+}
+
+impl<B> From<Kept<B>> for ReplayBody<B> {
+    fn from(kept: Kept<B>) -> Self {
+        State::Kept(kept).into()
     }
 }
 
@@ -170,11 +182,11 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match &mut self.state {
-            State::Empty | State::Whole { sent: true, .. } => Poll::Ready(None),
-            State::Failed(error) => Poll::Ready(error.take().map(Err)),
+            State::Kept(Kept::Empty | Kept::Whole { sent: true, .. }) => Poll::Ready(None),
+            State::Kept(Kept::Failed(error)) => Poll::Ready(error.take().map(Err)),
             State::Live(body, _) => Pin::new(body).poll_frame(cx),
-            State::Shared(reader) => reader.poll_frame(cx),
-            State::Whole { bytes, sent } => {
+            State::Kept(Kept::Shared(reader)) => reader.poll_frame(cx),
+            State::Kept(Kept::Whole { bytes, sent }) => {
                 *sent = true;
                 Poll::Ready(Some(Ok(Frame::data(bytes.clone()))))
             }
@@ -183,21 +195,21 @@ where
 
     fn is_end_stream(&self) -> bool {
         match &self.state {
-            State::Empty => true,
-            State::Failed(error) => error.is_none(),
+            State::Kept(Kept::Empty) => true,
+            State::Kept(Kept::Failed(error)) => error.is_none(),
             State::Live(body, _) => body.is_end_stream(),
-            State::Shared(reader) => reader.is_end_stream(),
-            State::Whole { sent, .. } => *sent,
+            State::Kept(Kept::Shared(reader)) => reader.is_end_stream(),
+            State::Kept(Kept::Whole { sent, .. }) => *sent,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.state {
-            State::Empty | State::Whole { sent: true, .. } => SizeHint::with_exact(0),
-            State::Failed(_) => SizeHint::default(),
+            State::Kept(Kept::Empty | Kept::Whole { sent: true, .. }) => SizeHint::with_exact(0),
+            State::Kept(Kept::Failed(_)) => SizeHint::default(),
             State::Live(body, _) => body.size_hint(),
-            State::Shared(reader) => reader.size_hint(),
-            State::Whole { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
+            State::Kept(Kept::Shared(reader)) => reader.size_hint(),
+            State::Kept(Kept::Whole { bytes, .. }) => SizeHint::with_exact(bytes.len() as u64),
         }
     }
 }
@@ -206,11 +218,11 @@ where
 impl<B> fmt::Debug for ReplayBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
-            State::Empty => "empty",
-            State::Failed(_) => "failed",
+            State::Kept(Kept::Empty) => "empty",
+            State::Kept(Kept::Failed(_)) => "failed",
             State::Live(..) => "live",
-            State::Shared(_) => "shared",
-            State::Whole { .. } => "whole",
+            State::Kept(Kept::Shared(_)) => "shared",
+            State::Kept(Kept::Whole { .. }) => "whole",
         };
         f.debug_struct("ReplayBody")
             .field("state", &state)

@@ -24,6 +24,9 @@ pin_project! {
         S: Service<Request<ReplayBody<B>>>,
     {
         operation: Operation<C>,
+        // What a further attempt sends with its body; `None` if there is none. Beside the body it
+        // would be copied once more on its way in here.
+        head: Option<Parts>,
         #[pin]
         call: Call<S, B, S::Future, RB>,
     }
@@ -37,8 +40,6 @@ pin_project! {
         Once { #[pin] response: F },
         Repeatable {
             inner: S,
-            // `None` once the last attempt took it.
-            head: Option<Parts>,
             body: ReplayBody<B>,
             #[pin]
             state: State<F, RB>,
@@ -72,9 +73,9 @@ where
     ) -> Self {
         Self {
             operation,
+            head: Some(head),
             call: Call::Repeatable {
                 inner,
-                head: Some(head),
                 body,
                 state: State::Calling { response },
             },
@@ -85,6 +86,7 @@ where
     pub(crate) const fn once(operation: Operation<C>, response: S::Future) -> Self {
         Self {
             operation,
+            head: None,
             call: Call::Once { response },
         }
     }
@@ -163,15 +165,13 @@ where
 
     fn parts(self: Pin<&mut Self>) -> (&mut Operation<C>, Kept<'_, B>) {
         let this = self.project();
-        let kept = match this.call.project() {
-            CallProjection::Once { .. } => Kept {
-                head: None,
-                body: None,
-            },
-            CallProjection::Repeatable { head, body, .. } => Kept {
-                head: head.as_ref(),
-                body: Some(body),
-            },
+        let body = match this.call.project() {
+            CallProjection::Once { .. } => None,
+            CallProjection::Repeatable { body, .. } => Some(&*body),
+        };
+        let kept = Kept {
+            head: this.head.as_ref(),
+            body,
         };
         (this.operation, kept)
     }
@@ -182,10 +182,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Result<S::Future, BoxError>> {
         let this = self.project();
-        let CallProjection::Repeatable {
-            inner, head, body, ..
-        } = this.call.project()
-        else {
+        let CallProjection::Repeatable { inner, body, .. } = this.call.project() else {
             return Poll::Ready(Err(NotReplayable::Once.into()));
         };
         ready!(inner.poll_ready(cx)).map_err(Into::into)?;
@@ -193,9 +190,9 @@ where
         let body = body.try_clone()?;
         // The last attempt takes what the others have to copy.
         let head = if this.operation.is_last() {
-            head.take()
+            this.head.take()
         } else {
-            head.clone()
+            this.head.clone()
         };
         let mut head = head.ok_or(NotReplayable::Once)?;
         this.operation
