@@ -10,7 +10,7 @@ use tower_layer::Layer;
 
 use crate::breakers::{CloneEachCall, consecutive, window};
 use crate::driver::{Req, Res, bare, clone_request, drive, pending_once, r0, r4, replay_body};
-use crate::floors::RewrapRequest;
+use crate::floors::{JudgeResponse, RewrapRequest};
 use crate::rivals;
 use crate::stack::{key, key_and_clone, layers, r4_owned, r4_unkeyed, stack};
 use bench_compare::failure::Failure;
@@ -33,6 +33,9 @@ const CASES: &[Case] = &[
     ("bare-pending/R0", |calls| drive(pending_once(), r0, calls)),
     ("floor::rewrap-request/R4", |calls| {
         drive(RewrapRequest(bare()), r4, calls);
+    }),
+    ("floor::judge-response/R4", |calls| {
+        drive(JudgeResponse::new(bare()), r4, calls);
     }),
     ("request-clone/R0", |calls| {
         drive(clone_request(), r0, calls);

@@ -3,10 +3,12 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use tower::BoxError;
 use tower_service::Service;
@@ -52,6 +54,85 @@ where
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.0).poll(cx).map_err(Into::into)
+    }
+}
+
+/// Does what [`RewrapRequest`] does, tells a success by its status, and counts it for all its clones.
+#[derive(Clone, Debug)]
+pub(crate) struct JudgeResponse<S> {
+    inner: S,
+    successes: Arc<AtomicU32>,
+}
+
+/// The future of [`JudgeResponse`].
+#[derive(Debug)]
+pub(crate) struct Judging<F> {
+    response: F,
+    successes: Arc<AtomicU32>,
+}
+
+impl<S> JudgeResponse<S> {
+    pub(crate) fn new(inner: S) -> Self {
+        Self {
+            inner,
+            successes: Arc::default(),
+        }
+    }
+}
+
+impl<S, B, RB> Service<Request<B>> for JudgeResponse<S>
+where
+    S: Service<Request<Wrapped<B>>, Response = Response<RB>, Error = Infallible, Future: Unpin>,
+{
+    type Response = Response<RB>;
+    type Error = BoxError;
+    type Future = Judging<S::Future>;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    #[inline]
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        Judging {
+            response: self.inner.call(request.map(Wrapped)),
+            successes: Arc::clone(&self.successes),
+        }
+    }
+}
+
+impl<F, RB> Future for Judging<F>
+where
+    F: Future<Output = Result<Response<RB>, Infallible>> + Unpin,
+{
+    type Output = Result<Response<RB>, BoxError>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        match Pin::new(&mut this.response).poll(cx) {
+            Poll::Ready(Ok(response)) => {
+                if response.status().as_u16() < 400 {
+                    this.successes.fetch_add(1, Ordering::Relaxed);
+                    Poll::Ready(Ok(response))
+                } else {
+                    rejected(response)
+                }
+            }
+            Poll::Ready(Err(never)) => match never {},
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+/// Where a layer would go on, with this outcome or with a later one.
+#[inline(never)]
+fn rejected<RB>(response: Response<RB>) -> Poll<Result<Response<RB>, BoxError>> {
+    match response.status().as_u16() {
+        503 => Poll::Pending,
+        500 => Poll::Ready(Err("rejected".into())),
+        _ => Poll::Ready(Ok(response)),
     }
 }
 

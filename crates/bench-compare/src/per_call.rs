@@ -66,6 +66,7 @@ const AREAS: &[Area] = &[
             "replay-body/R4",
             "retry-keyed/R4",
             "floor::rewrap-request/R4",
+            "floor::judge-response/R4",
             "retry-not-replayable/R4",
             "tower::retry/R4",
             "tower-resilience::retry/R4",
