@@ -1,6 +1,8 @@
 use std::borrow::Cow;
+use std::iter;
 
 use http::HeaderName;
+use memchr::memchr;
 
 use crate::Refused;
 use crate::encoding::{Encoding, Tag, encode};
@@ -104,31 +106,32 @@ impl Signature {
         algorithm: Algorithm,
         tags: &mut Tags,
     ) -> Result<Option<u64>, Refused> {
-        let decode = |text: &[u8]| Tag::decode(text, self.encoding, algorithm.len());
         let mut free = tags.iter_mut();
         let mut found = false;
-        let mut keep = |tag: Option<Tag>| {
-            if let Some(tag) = tag
-                && let Some(slot) = free.next()
-            {
-                *slot = Some(tag);
+        // Whether this is a signature; one for which there is no room is passed over.
+        let mut keep = |text: &[u8]| {
+            let tag = Tag::decode(text, self.encoding, algorithm.len());
+            let is_tag = tag.is_some();
+            if is_tag && let Some(slot) = free.next() {
+                *slot = tag;
                 found = true;
             }
+            is_tag
         };
         let mut time = None;
         match &self.form {
             Form::Whole { prefix } => {
-                keep(value.strip_prefix(prefix.as_bytes()).and_then(decode));
+                value.strip_prefix(prefix.as_bytes()).map(keep);
             }
             Form::Pairs {
                 separator,
                 time: clock,
                 label,
             } => {
-                for piece in value.split(|byte| char::from(*byte) == *separator) {
+                for piece in pieces(value, *separator) {
                     let piece = piece.trim_ascii();
                     if let Some(text) = labelled(piece, label, b"=") {
-                        keep(decode(text));
+                        keep(text);
                     } else if let Some(text) = labelled(piece, clock, b"=") {
                         let number = decimal(text).ok_or(Refused::Malformed)?;
                         if time.replace(number).is_some() {
@@ -139,11 +142,14 @@ impl Signature {
                 time.ok_or(Refused::Missing)?;
             }
             Form::Versions { label } => {
-                for piece in value.split(|byte| *byte == b' ') {
-                    if piece.split(|byte| *byte == b',').nth(2).is_some() {
-                        return Err(Refused::Malformed);
+                // Mostly there is but one: what decodes has neither a space nor a comma in it.
+                if !labelled(value, label, b",").is_some_and(&mut keep) {
+                    for piece in pieces(value, ' ') {
+                        if piece.split(|byte| *byte == b',').nth(2).is_some() {
+                            return Err(Refused::Malformed);
+                        }
+                        labelled(piece, label, b",").map(&mut keep);
                     }
-                    keep(labelled(piece, label, b",").and_then(decode));
                 }
             }
         }
@@ -167,6 +173,22 @@ impl Signature {
             Form::Versions { label } => format!("{label},{code}"),
         }
     }
+}
+
+/// What stands between separators.
+fn pieces(value: &[u8], separator: char) -> impl Iterator<Item = &[u8]> {
+    // A header is bytes: what is no single one separates nothing.
+    let separator = u8::try_from(separator).ok();
+    let mut rest = Some(value);
+    iter::from_fn(move || {
+        let value = rest.take()?;
+        let found = separator.and_then(|separator| memchr(separator, value));
+        let Some((piece, [_, after @ ..])) = found.and_then(|at| value.split_at_checked(at)) else {
+            return Some(value);
+        };
+        rest = Some(after);
+        Some(piece)
+    })
 }
 
 /// What follows a label and its mark.
