@@ -1,15 +1,19 @@
 //! What schemes read from a request's head: strictly, and the same way everywhere.
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::Refused;
+
+/// Up to so many lines, looking at their names is quicker than hashing the one that is sought.
+const FEW: usize = 8;
 
 /// The one value of a header.
 ///
 /// # Errors
 /// [`Refused::Missing`] when it is absent or empty; [`Refused::Malformed`] when lines differ: which
 /// of them was signed nobody can know. Lines are never joined.
+#[inline]
 pub fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a [u8], Refused> {
     optional(headers, name)?.ok_or(Refused::Missing)
 }
@@ -18,11 +22,12 @@ pub fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a [u8],
 ///
 /// # Errors
 /// [`Refused::Malformed`] when lines differ.
+#[inline]
 pub fn optional<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
 ) -> Result<Option<&'a [u8]>, Refused> {
-    let Some(first) = headers.get(name) else {
+    let Some(first) = first(headers, name) else {
         return Ok(None);
     };
     // Mostly no header of a request stands twice, and none has to be looked up twice.
@@ -31,6 +36,17 @@ pub fn optional<'a>(
         return Err(Refused::Malformed);
     }
     Ok(Some(first.as_bytes()).filter(|value| !value.is_empty()))
+}
+
+/// The first line of this name.
+#[inline]
+fn first<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    if headers.len() > FEW {
+        return headers.get(name);
+    }
+    headers
+        .iter()
+        .find_map(|(other, line)| (other == name).then_some(line))
 }
 
 /// A header as text, where it is no more than a label: `None` when absent, unreadable or repeated.
@@ -53,6 +69,7 @@ pub(crate) fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// A decimal number in its one form: ASCII digits, no sign, no leading zero, at most 18 digits.
+#[inline]
 #[must_use]
 pub fn decimal(text: &[u8]) -> Option<u64> {
     match text {
@@ -60,10 +77,14 @@ pub fn decimal(text: &[u8]) -> Option<u64> {
         _ if text.len() > 18 => return None,
         _ => {}
     }
-    text.iter().try_fold(0_u64, |number, byte| {
-        let digit = byte.is_ascii_digit().then(|| byte - b'0')?;
-        number.checked_mul(10)?.checked_add(digit.into())
-    })
+    let mut sound = true;
+    // Eighteen digits fit, whatever they are.
+    let number = text.iter().fold(0_u64, |number, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        sound &= digit < 10;
+        number.wrapping_mul(10).wrapping_add(digit.into())
+    });
+    sound.then_some(number)
 }
 
 #[cfg(test)]
@@ -80,6 +101,23 @@ mod tests {
         assert_eq!(single(&headers, &name), Ok(&b"a"[..]));
         headers.append(&name, "b".parse().unwrap());
         assert_eq!(single(&headers, &name), Err(Refused::Malformed));
+    }
+
+    #[test]
+    fn few_headers_and_many_are_read_alike() {
+        let name = HeaderName::from_static("x-signature");
+        for others in 0..20 {
+            let mut headers = HeaderMap::new();
+            for other in 0..others {
+                let other = HeaderName::try_from(format!("x-{other}")).unwrap();
+                headers.append(other, "b".parse().unwrap());
+            }
+            assert_eq!(single(&headers, &name), Err(Refused::Missing));
+            headers.append(&name, "a".parse().unwrap());
+            assert_eq!(single(&headers, &name), Ok(&b"a"[..]));
+            headers.append(&name, "b".parse().unwrap());
+            assert_eq!(single(&headers, &name), Err(Refused::Malformed));
+        }
     }
 
     #[test]
