@@ -34,6 +34,7 @@ pub struct Verified {
 
 impl Verified {
     /// A receipt that says no more than who sent it; a verifier adds what it knows.
+    #[inline]
     pub const fn new(source: Source) -> Self {
         Self {
             source,
@@ -56,54 +57,63 @@ impl Verified {
     }
 
     /// Sets whose webhook it is. Default: no tenant.
+    #[inline]
     pub fn with_tenant(mut self, tenant: Tenant) -> Self {
         self.tenant = Some(tenant);
         self
     }
 
     /// Sets the account at the sender's, such as a shop. Default: none.
+    #[inline]
     pub fn with_account(mut self, account: impl Into<Arc<str>>) -> Self {
         self.account = Some(account.into());
         self
     }
 
     /// Sets the topic. Default: none.
+    #[inline]
     pub fn with_topic(mut self, topic: impl Into<Arc<str>>) -> Self {
         self.topic = Some(topic.into());
         self
     }
 
     /// Sets the id. Default: none.
+    #[inline]
     pub fn with_event_id(mut self, id: EventId) -> Self {
         self.id = id;
         self
     }
 
     /// Sets what makes two deliveries the same. Default: a signed id decides, else the body.
+    #[inline]
     pub const fn with_dedupe(mut self, dedupe: Dedupe) -> Self {
         self.dedupe = Some(dedupe);
         self
     }
 
     /// Sets how far the signature vouches for the body. Default: [`Bound::Bound`].
+    #[inline]
     pub const fn with_body(mut self, body: Bound) -> Self {
         self.body = body;
         self
     }
 
     /// Sets when the sender signed. Default: unknown.
+    #[inline]
     pub const fn with_timestamp(mut self, at: SystemTime) -> Self {
         self.timestamp = Some(at);
         self
     }
 
     /// Sets which of the secrets matched, counted from 0. Default: unknown.
+    #[inline]
     pub const fn with_secret_index(mut self, index: usize) -> Self {
         self.secret_index = Some(index);
         self
     }
 
     /// Sets what tells this sender that all is well. Default: 200.
+    #[inline]
     pub const fn with_success(mut self, status: StatusCode) -> Self {
         self.success = status;
         self

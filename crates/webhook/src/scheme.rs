@@ -120,6 +120,7 @@ impl Facts {
     }
 
     /// A receipt that says what is the same for every delivery of this sender.
+    #[inline]
     pub fn receipt(&self) -> Verified {
         let receipt = Verified::new(self.source.clone())
             .with_body(self.body)

@@ -5,6 +5,7 @@ use std::future::{Ready, ready};
 use buttress_event::EventId;
 use http::HeaderName;
 use http::request::Parts;
+use memchr::memchr;
 
 use super::HmacBuilder;
 use super::form::{Signature, Tags};
@@ -12,7 +13,7 @@ use super::time::{Place, Timestamp};
 use crate::head::{decimal, label, optional, single};
 use crate::json::{Scalar, members};
 use crate::mac::{Algorithm, Keys, State};
-use crate::{Delivery, Facts, PublicUrl, Refused, Reply, Scheme, Verdict};
+use crate::{Delivery, Facts, IdKind, PublicUrl, Refused, Reply, Scheme, Verdict};
 
 /// Something that is signed besides the body.
 #[derive(Clone, Debug)]
@@ -108,16 +109,17 @@ impl HmacScheme {
     }
 
     #[inline]
-    fn judge(&self, progress: HmacProgress, delivery: &Delivery<'_>) -> Result<Verdict, Refused> {
-        let HmacProgress {
-            mut running,
-            number,
-            tags,
-        } = progress;
+    fn judge(
+        &self,
+        mut progress: HmacProgress,
+        delivery: &Delivery<'_>,
+    ) -> Result<Verdict, Refused> {
         let (head, headers) = (delivery.head, &delivery.head.headers);
+        let HmacProgress { number, .. } = progress;
         feed(&self.shape.after, head, number, &mut |piece| {
-            running.update(piece);
+            progress.running.update(piece);
         })?;
+        let HmacProgress { running, tags, .. } = progress;
         // The other secrets are tried only now that the first one does not fit, on the body in whole.
         let message = |each: &mut dyn FnMut(&[u8])| {
             let _ = feed(&self.shape.before, head, number, each);
@@ -165,7 +167,7 @@ impl HmacScheme {
     fn id(&self, delivery: &Delivery<'_>) -> EventId {
         match &self.shape.id {
             Id::Header(name) => match label(&delivery.head.headers, name) {
-                Some(id) if self.signs(name) => EventId::signed(id),
+                Some(id) if self.facts.id == IdKind::Signed => EventId::signed(id),
                 Some(id) => EventId::unsigned(id),
                 None => EventId::None,
             },
@@ -176,10 +178,6 @@ impl HmacScheme {
             }
             Id::None => EventId::None,
         }
-    }
-
-    pub(super) fn signs(&self, header: &HeaderName) -> bool {
-        self.shape.signs(header)
     }
 }
 
@@ -193,11 +191,12 @@ impl Shape {
 }
 
 /// Hands on the bytes of these parts.
+#[inline]
 pub(crate) fn feed(
     parts: &[Part],
     head: &Parts,
     number: Option<u64>,
-    each: &mut dyn FnMut(&[u8]),
+    each: &mut (impl FnMut(&[u8]) + ?Sized),
 ) -> Result<(), Refused> {
     for (place, part) in parts.iter().enumerate() {
         match part {
@@ -217,14 +216,18 @@ pub(crate) fn feed(
                 let mut buffer = [0; 20];
                 each(digits(number.ok_or(Refused::Missing)?, &mut buffer));
             }
-            Part::Url(url) => url.pieces(head, each),
+            Part::Url(url) => url.pieces(head, &mut |piece| each(piece)),
         }
     }
     Ok(())
 }
 
 fn contains(value: &[u8], text: &[u8]) -> bool {
-    !text.is_empty() && value.windows(text.len()).any(|window| window == text)
+    match text {
+        [] => false,
+        [byte] => memchr(*byte, value).is_some(),
+        _ => value.windows(text.len()).any(|window| window == text),
+    }
 }
 
 /// A number in digits, without allocating.
@@ -280,23 +283,27 @@ impl Scheme for HmacScheme {
     #[inline]
     fn begin(&self, head: &Parts) -> Result<HmacProgress, Refused> {
         // An absent signature is known before the body is read.
-        let mut tags = Tags::default();
         let signature = single(&head.headers, &self.shape.signature.header)?;
-        let Shape { algorithm, .. } = self.shape;
-        let pair = self.shape.signature.read(signature, algorithm, &mut tags)?;
-        for name in &self.shape.required {
-            optional(&head.headers, name)?.ok_or(Refused::Missing)?;
-        }
-        let number = self.number(head, pair)?;
-        let mut running = self.keys.start();
-        feed(&self.shape.before, head, number, &mut |piece| {
-            running.update(piece);
-        })?;
-        Ok(HmacProgress {
+        let mut progress = HmacProgress {
+            running: self.keys.start(),
+            number: None,
+            tags: Tags::default(),
+        };
+        let HmacProgress {
             running,
             number,
             tags,
-        })
+        } = &mut progress;
+        let Shape { algorithm, .. } = self.shape;
+        let pair = self.shape.signature.read(signature, algorithm, tags)?;
+        for name in &self.shape.required {
+            optional(&head.headers, name)?.ok_or(Refused::Missing)?;
+        }
+        *number = self.number(head, pair)?;
+        feed(&self.shape.before, head, *number, &mut |piece| {
+            running.update(piece);
+        })?;
+        Ok(progress)
     }
 
     #[inline]
