@@ -22,6 +22,7 @@ use http::request::Parts;
 use http::{Request, Response};
 use http_body::{Frame, SizeHint};
 use http_body_util::channel::Channel;
+use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use tower::{Layer, Service};
 
@@ -202,17 +203,30 @@ fn last_step(len: usize) -> (Duration, u64) {
 
 #[test]
 fn the_verdict_on_a_megabyte_comes_within_5_microseconds_of_its_last_piece() {
-    // The quickest of many, for the others say how busy the machine is; and beside it that of a body
-    // of one piece, for only optimized code is held to the figure.
-    let (mut megabyte, mut small) = (Duration::MAX, Duration::MAX);
-    for _ in 0..64 {
+    // The quickest of many, for the others say how busy the machine is: until one is within the figure,
+    // to which only optimized code is held; and beside it what hashing the whole body takes, a part of
+    // which would be left at the end if it did not overlap with the arrival.
+    let limit = Duration::from_micros(5);
+    let (mut last, mut hashing) = (Duration::MAX, Duration::MAX);
+    for round in 0..2000 {
+        if round >= 64 && last <= limit {
+            break;
+        }
         let (elapsed, bytes) = last_step(MEGABYTE);
         assert!(bytes < 4096, "{bytes}");
-        megabyte = megabyte.min(elapsed);
-        small = small.min(last_step(1024).0);
+        last = last.min(elapsed);
+        hashing = hashing.min(time_to_hash(MEGABYTE));
     }
-    assert!(megabyte <= small * 2, "{megabyte:?}, {small:?}");
+    assert!(last * 10 <= hashing, "{last:?}, {hashing:?}");
     if !cfg!(debug_assertions) {
-        assert!(megabyte <= Duration::from_micros(5), "{megabyte:?}");
+        assert!(last <= limit, "{last:?}");
     }
+}
+
+/// What a body of so many bytes takes when it is there at once.
+fn time_to_hash(len: usize) -> Duration {
+    let body = vec![b'x'; len];
+    let started = Instant::now();
+    std::hint::black_box(Sha256::digest(std::hint::black_box(&body)));
+    started.elapsed()
 }
