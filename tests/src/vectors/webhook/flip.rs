@@ -81,7 +81,7 @@ impl Delivery {
             Covered::Method => self.method_flips(),
             Covered::Timestamp => self.time_flips(),
             Covered::Url => self.url_flips(),
-            other => unimplemented!("{other:?}"),
+            other => panic!("no way to flip {other:?}"),
         }
     }
 
