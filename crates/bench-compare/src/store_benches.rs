@@ -23,7 +23,8 @@ pub(crate) const REDIS: StoreBench = StoreBench {
     package: "buttress-store-redis",
     title: "store in Redis",
     note: "begin and complete cycles, against `SET NX PX` and `SET PX` by hand on the same connection, \
-           which compare neither token nor fingerprint; and against scripts by hand that do",
+           which compare neither token nor fingerprint, as no other command but a script can; `floor` is \
+           one such script, and a claim that returns what it finds and for how long; `scripts` are two",
     ratio: "of SETs",
     least: 0.85,
 };

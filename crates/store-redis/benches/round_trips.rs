@@ -1,9 +1,11 @@
 //! Begin and complete cycles per second, against two round trips by hand on the same client library,
 //! all in turns on one server of its own: `cargo bench -p buttress-store-redis`.
 //!
-//! By hand is what a shop without a store would write: `SET .. NX PX` to claim, `SET .. PX` to keep the
-//! answer. It compares no token and no fingerprint. The second rival runs two scripts that do, on the
-//! same multiplexed connection.
+//! `SETs` is what a shop without a store would write: `SET .. NX PX` to claim, `SET .. PX` to keep the
+//! answer. It compares no token and no fingerprint. `floor` is the least that compares the token: a
+//! claim that returns what is there and for how long, so that a replay is one round trip, and a script
+//! that keeps the answer if the claim is still the caller's, for no command does both. `scripts` is
+//! two scripts by hand.
 
 use std::future::Future;
 use std::sync::LazyLock;
@@ -20,7 +22,7 @@ use redis::{Script, Value};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::support::Server;
+use crate::support::{RoundTrips, Server};
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -45,6 +47,12 @@ static KEEP: LazyLock<Script> = LazyLock::new(|| {
          redis.call('PEXPIRE', KEYS[1], ARGV[3]) return 1",
     )
 });
+static KEEP_IF_MINE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end \
+         redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) return 1",
+    )
+});
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -54,19 +62,22 @@ fn main() {
         .unwrap();
     runtime.block_on(async {
         let server = Server::start().await;
-        let client = redis::Client::open(server.url()).unwrap();
-        let connection = client.get_multiplexed_async_connection().await.unwrap();
+        let connection = server.connection().await;
         let store = RedisStore::connect(server.url()).await.unwrap();
-        println!("callers  who               cycles/s  ours to it  CPU us/cycle  ours to it");
+        println!(
+            "callers  SETs/s  scripts/s  floor/s  ours/s  of SETs  of scripts  of floor  \
+             CPU us of SETs  CPU us of floor  CPU us of ours"
+        );
         for callers in [1, 64] {
-            let mut rates = [Vec::new(), Vec::new(), Vec::new()];
-            let mut costs = [Cost::default(); 3];
+            let mut rates = [const { Vec::new() }; RIVALS];
+            let mut costs = [Cost::default(); RIVALS];
             for _ in 0..ROUNDS {
                 for (rival, rates) in rates.iter_mut().enumerate() {
                     let before = cpu(&server);
                     let (cycles, took) = match rival {
-                        PLAIN => run(callers, || set(connection.clone())).await,
+                        SETS => run(callers, || set(connection.clone())).await,
                         SCRIPTS => run(callers, || script(connection.clone())).await,
+                        FLOOR => run(callers, || floor(connection.clone())).await,
                         _ => run(callers, || cycle(store.clone())).await,
                     };
                     rates.push(f64::from(cycles) / took.as_secs_f64());
@@ -74,29 +85,33 @@ fn main() {
                 }
                 server.cli(&["FLUSHALL"]);
             }
-            for (rival, name) in [
-                (PLAIN, "two SETs"),
-                (SCRIPTS, "two scripts"),
-                (OURS, "ours"),
-            ] {
-                // Of each round its ratio, for the three in it are of one moment.
+            // Of each round its ratio, for all in it are of one moment.
+            let ratio = |rival: usize| {
                 let pairs = rates[OURS].iter().zip(&rates[rival]);
-                let ratio = median(pairs.map(|(ours, other)| ours / other).collect());
-                let (rate, cost) = (median(rates[rival].clone()), costs[rival].of_a_cycle());
-                let cheaper = cost / costs[OURS].of_a_cycle();
-                println!(
-                    "{callers:7}  {name:16}  {rate:8.0}  {ratio:10.2}  {cost:12.1}  {cheaper:10.2}"
-                );
-            }
+                median(pairs.map(|(ours, other)| ours / other).collect())
+            };
+            let [sets, scripts, floor, ours] = rates.clone().map(median);
+            println!(
+                "{callers:7}  {sets:6.0}  {scripts:9.0}  {floor:7.0}  {ours:6.0}  {:7.2}  {:10.2}  \
+                 {:8.2}  {:14.1}  {:15.1}  {:14.1}",
+                ratio(SETS),
+                ratio(SCRIPTS),
+                ratio(FLOOR),
+                costs[SETS].of_a_cycle(),
+                costs[FLOOR].of_a_cycle(),
+                costs[OURS].of_a_cycle(),
+            );
         }
         let replays = replays(&server, &store).await;
         println!("round trips of a replay: {replays}");
     });
 }
 
-const PLAIN: usize = 0;
+const SETS: usize = 0;
 const SCRIPTS: usize = 1;
-const OURS: usize = 2;
+const FLOOR: usize = 2;
+const OURS: usize = 3;
+const RIVALS: usize = 4;
 
 /// Processor time of client and server together: on a busy machine, what is left of throughput.
 #[derive(Clone, Copy, Default)]
@@ -215,6 +230,23 @@ async fn script(mut connection: MultiplexedConnection) {
     assert_eq!(kept, Value::Int(1));
 }
 
+async fn floor(mut connection: MultiplexedConnection) {
+    let request = request();
+    let key = &request.key.as_bytes()[..];
+    let token = &request.token.as_bytes()[..];
+    let mut claim = redis::pipe();
+    claim.cmd("SET").arg(key).arg(token);
+    claim.arg("NX").arg("GET").arg("PX").arg(86_460_000_u64);
+    claim.cmd("PTTL").arg(key);
+    let claimed = connection.send_packed_commands(&claim, 0, 2).await.unwrap();
+    assert_eq!(claimed[0], Value::Nil);
+    let mut keep = KEEP_IF_MINE.key(key);
+    keep.arg(token).arg(&answer().encoded()[..]);
+    keep.arg(86_400_000_u64);
+    let kept: Value = keep.invoke_async(&mut connection).await.unwrap();
+    assert_eq!(kept, Value::Int(1));
+}
+
 async fn replays(server: &Server, store: &RedisStore) -> u64 {
     let request = request();
     let Begin::Acquired(claim) = store.begin(request).await.unwrap() else {
@@ -222,9 +254,8 @@ async fn replays(server: &Server, store: &RedisStore) -> u64 {
     };
     let settled = store.complete(&claim, &answer(), DAY).await.unwrap();
     assert_eq!(settled, Settled::Applied);
-    let asked = || server.calls("evalsha") + server.calls("eval");
-    let before = asked();
+    let mut trips = RoundTrips::of(server).await;
     let replayed = store.begin(request).await.unwrap();
     assert!(matches!(replayed, Begin::Completed { .. }));
-    asked() - before
+    trips.taken().await
 }

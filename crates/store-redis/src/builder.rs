@@ -122,7 +122,7 @@ impl Builder {
             cluster: self.cluster,
             may_evict: self.may_evict,
         };
-        let durability = check.run(&link).await?;
+        let abilities = check.run(&link).await?;
         can_confirm(&link).await?;
         Ok(RedisStore::new(Shared {
             link,
@@ -130,7 +130,8 @@ impl Builder {
             waiters: Arc::new(Waiters::default()),
             nodes,
             connect_limit: self.connect_limit,
-            durability,
+            durability: abilities.durability,
+            claims_by_command: abilities.set_nx_get,
         }))
     }
 

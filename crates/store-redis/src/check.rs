@@ -68,19 +68,37 @@ pub(crate) struct Check {
     pub(crate) may_evict: bool,
 }
 
+/// What all servers can do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Abilities {
+    pub(crate) durability: Durability,
+    /// `SET` takes `NX` and `GET` together: from Redis 7.0 on, and in every Valkey.
+    pub(crate) set_nx_get: bool,
+}
+
+impl Abilities {
+    const LEAST: Self = Self {
+        durability: Durability::Process,
+        set_nx_get: false,
+    };
+}
+
 impl Check {
-    /// Asks every server that holds records, and says what they all survive.
-    pub(crate) async fn run(self, link: &Link) -> Result<Durability, StoreError> {
+    /// Asks every server that holds records, and says what they all can do.
+    pub(crate) async fn run(self, link: &Link) -> Result<Abilities, StoreError> {
         let answers = match link.everywhere(&redis::cmd("INFO")).await {
             Ok(answers) => answers,
             // An access list without `INFO`: the store works, and nobody knows how well.
             Err(failure) if failure.error().code() == Some("NOPERM") => {
                 telemetry::unchecked(failure.error());
-                return Ok(Durability::Process);
+                return Ok(Abilities::LEAST);
             }
             Err(failure) => return Err(failure.reading(DOING)),
         };
-        let mut survives = Durability::PowerLoss;
+        let mut all = Abilities {
+            durability: Durability::PowerLoss,
+            set_nx_get: true,
+        };
         let mut version = String::new();
         let servers = answers.len();
         for (address, answer) in answers {
@@ -90,12 +108,14 @@ impl Check {
             })?;
             let info = Info(&text);
             self.fitness(info, link.confirmation()).map_err(unfit)?;
-            survives = survives.min(durability(link, address.as_deref(), info).await);
+            let durability = durability(link, address.as_deref(), info).await;
+            all.durability = all.durability.min(durability);
+            all.set_nx_get &= info.major_version() >= 7;
             let found = info.get("valkey_version").or(info.get("redis_version"));
             found.unwrap_or_default().clone_into(&mut version);
         }
         telemetry::connected(servers, &version, self.cluster);
-        Ok(survives)
+        Ok(all)
     }
 
     fn fitness(self, info: Info<'_>, confirmation: Confirmation) -> Result<(), Unfit> {

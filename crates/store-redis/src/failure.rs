@@ -20,8 +20,8 @@ impl Failure {
 
     /// What the server, or the connection to it, answered to a command that was sent once.
     pub(crate) fn sent(error: RedisError) -> Self {
-        // A script of ours writes once, in its last step that can fail: one that ended in an error
-        // reply wrote nothing, nor did one that was refused (OOM, READONLY, LOADING, MISCONF, ..).
+        // A command or script of ours writes once, in its last step that can fail: one that ended in
+        // an error reply wrote nothing, nor did one that was refused (OOM, READONLY, LOADING, MISCONF, ..).
         let refused = error.code().is_some() || error.kind() == ErrorKind::AuthenticationFailed;
         Self {
             error,
@@ -47,6 +47,11 @@ impl Failure {
     pub(crate) fn moving_to(&self) -> Option<&str> {
         let (node, _) = self.error.redirect_node()?;
         (self.error.code() == Some("ASK")).then_some(node)
+    }
+
+    /// The server was asked and did nothing: it has no room, is read-only, not the key's, ..
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.error.code().is_some()
     }
 
     /// The connection ended. Whether the command was executed is unknown.

@@ -14,18 +14,65 @@ pub(crate) const HEAD: usize = CLAIM + 8 + 8;
 /// Longer than any server runs, and small enough for every sum to stay exact in a Lua number.
 const CENTURY: u64 = 100 * 366 * 24 * 60 * 60 * 1_000_000;
 
-/// The first bytes of a first claim: version, in progress, its policy, nobody waiting, whose it is.
-pub(crate) fn claim(request: &BeginRequest) -> [u8; CLAIM] {
-    let mut head = [0; CLAIM];
-    let (flags, rest) = head.split_at_mut(4);
+/// The record of a first claim: version, in progress, its policy, nobody waiting, whose it is, and how
+/// long it is kept after the lease. The end of the lease is 0: see `lua/head.lua`.
+pub(crate) fn claim(request: &BeginRequest) -> [u8; HEAD] {
+    let mut record = [0; HEAD];
+    let (flags, rest) = record.split_at_mut(4);
     let (fingerprint, rest) = rest.split_at_mut(Fingerprint::LEN);
-    let (token, execution) = rest.split_at_mut(Token::LEN);
+    let (token, rest) = rest.split_at_mut(Token::LEN);
+    let (execution, rest) = rest.split_at_mut(4);
+    let (_lease_end, retention) = rest.split_at_mut(8);
     let refuse = u8::from(request.orphan == OrphanPolicy::Refuse);
     flags.copy_from_slice(&[VERSION, 0, refuse, 0]);
     fingerprint.copy_from_slice(request.fingerprint.as_bytes());
     token.copy_from_slice(request.token.as_bytes());
     execution.copy_from_slice(&1_u32.to_be_bytes());
-    head
+    retention.copy_from_slice(&micros(request.retention).to_be_bytes());
+    record
+}
+
+/// What stands before and after the end of the lease.
+pub(crate) fn around_lease_end(record: &[u8; HEAD]) -> (&[u8], &[u8]) {
+    let (head, rest) = record.split_at(CLAIM);
+    (head, rest.split_at(8).1)
+}
+
+/// What a record that was found says to whoever wants to begin.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Found {
+    /// Its answer follows the head.
+    Completed,
+    /// By another token, until so many microseconds before the key's time to live ends.
+    InProgress { retention: u64 },
+    /// It is for something else.
+    Mismatch,
+}
+
+impl Found {
+    /// `None` if that needs the server's clock or a change, or is an error: a script knows.
+    pub(crate) fn read(record: &[u8], request: &BeginRequest) -> Option<Self> {
+        let (head, _) = record.split_first_chunk::<HEAD>()?;
+        let (flags, rest) = head.split_first_chunk()?;
+        let (fingerprint, rest) = rest.split_first_chunk()?;
+        let (token, rest) = rest.split_at_checked(Token::LEN)?;
+        let (lease_end, retention) = rest.get(4..)?.split_first_chunk()?;
+        let &[VERSION, completed @ 0..=1, refuse @ 0..=1, _] = flags else {
+            return None;
+        };
+        let fingerprint = Fingerprint::from_bytes(*fingerprint);
+        if !fingerprint.matches(&request.fingerprint).ok()? {
+            return Some(Self::Mismatch);
+        }
+        if completed == 1 {
+            return Some(Self::Completed);
+        }
+        let told_by_time_to_live = refuse == 0 && *lease_end == [0; 8];
+        let others = token != request.token.as_bytes();
+        (told_by_time_to_live && others).then_some(Self::InProgress {
+            retention: u64::from_be_bytes(retention.try_into().ok()?),
+        })
+    }
 }
 
 /// Which execution was lost, if this is the head of a record whose outcome is unknown at `now`.
@@ -53,24 +100,23 @@ pub(crate) fn time_to_live(micros: u64) -> u64 {
 #[derive(Clone, Debug)]
 pub(crate) struct Names {
     prefix: String,
+    channel: String,
 }
 
 impl Names {
-    pub(crate) const fn new(prefix: String) -> Self {
-        Self { prefix }
+    pub(crate) fn new(prefix: String) -> Self {
+        let channel = format!("{prefix}settled");
+        Self { prefix, channel }
     }
 
     /// The prefix, then two hex digits a byte: in the order of the record keys.
     pub(crate) fn of(&self, key: &RecordKey) -> Vec<u8> {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied();
-        let mut name = Vec::with_capacity(self.prefix.len() + 2 * RecordKey::LEN);
-        name.extend_from_slice(self.prefix.as_bytes());
-        for byte in key.as_bytes() {
-            name.extend(digit(byte >> 4));
-            name.extend(digit(byte & 15));
+        let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
+        let mut digits = [[0; 2]; RecordKey::LEN];
+        for (digits, byte) in digits.iter_mut().zip(key.as_bytes()) {
+            *digits = [digit(byte >> 4), digit(byte & 15)];
         }
-        name
+        [self.prefix.as_bytes(), digits.as_flattened()].concat()
     }
 
     /// Which record has this name, if it is one of ours.
@@ -93,9 +139,9 @@ impl Names {
         Some(RecordKey::from_bytes(key))
     }
 
-    /// Where settlements are told to those who wait.
-    pub(crate) fn channel(&self) -> String {
-        format!("{}settled", self.prefix)
+    /// Where settlements are told to those who wait; `lua/settle.lua` makes the same of a key.
+    pub(crate) fn channel(&self) -> &str {
+        &self.channel
     }
 
     /// A `SCAN` pattern that every name matches.

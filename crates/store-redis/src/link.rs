@@ -20,9 +20,9 @@ pub(crate) enum Lanes {
     Single(Vec<Single>),
 }
 
-/// What a script answered, and whether as many confirmed it as were asked to.
-pub(crate) struct Confirmed {
-    pub(crate) answer: Value,
+/// What was answered, and whether as many confirmed it as were asked to.
+pub(crate) struct Confirmed<T> {
+    pub(crate) answer: T,
     pub(crate) confirmed: bool,
 }
 
@@ -60,16 +60,39 @@ impl Link {
         script: &Script,
         key: &[u8],
         args: &[Arg<'_>],
-    ) -> Result<Confirmed, Failure> {
+    ) -> Result<Confirmed<Value>, Failure> {
         let wait = self.confirmation.command();
         let (answer, waited) = self.execute(script, key, args, wait.as_ref()).await?;
+        Ok(self.confirmed(answer, waited))
+    }
+
+    /// Sends a command that changes something and one that reads, and waits for the confirmation behind
+    /// them.
+    pub(crate) async fn change_and_read(
+        &self,
+        key: &[u8],
+        change: Cmd,
+        read: Cmd,
+    ) -> Result<Confirmed<(Value, Value)>, Failure> {
+        let mut pipeline = Pipeline::with_capacity(3);
+        pipeline.add_command(change).add_command(read);
+        if let Some(wait) = self.confirmation.command() {
+            pipeline.add_command(wait);
+        }
+        let mut answers = self.all(self.lane(), key, pipeline).await?.into_iter();
+        let mut next = || answers.next().unwrap_or_default();
+        let answer = (next(), next());
+        Ok(self.confirmed(answer, answers.next()))
+    }
+
+    fn confirmed<T>(&self, answer: T, waited: Option<Value>) -> Confirmed<T> {
         // A confirmation that failed (of a server that was just demoted) is none.
         let waited = waited.and_then(|waited| waited.extract_error().ok());
         let met = |waited| self.confirmation.is_met_by(waited);
-        Ok(Confirmed {
+        Confirmed {
             answer,
-            confirmed: wait.is_none() || waited.is_some_and(met),
-        })
+            confirmed: !self.confirms() || waited.is_some_and(met),
+        }
     }
 
     async fn execute(
@@ -109,11 +132,20 @@ impl Link {
         };
         let mut pipeline = Pipeline::with_capacity(2);
         pipeline.add_command(script).add_command(wait.clone());
-        let answers = match &self.lanes {
-            Lanes::Cluster(lanes) => pick(lanes, lane)?.pipeline(key, pipeline).await?,
-            Lanes::Single(lanes) => pick(lanes, lane)?.ask(&pipeline).await?,
-        };
-        Ok(two(answers))
+        self.all(lane, key, pipeline).await.map(two)
+    }
+
+    /// Several commands about one key, in one go.
+    async fn all(
+        &self,
+        lane: usize,
+        key: &[u8],
+        commands: Pipeline,
+    ) -> Result<Vec<Value>, Failure> {
+        match &self.lanes {
+            Lanes::Cluster(lanes) => pick(lanes, lane)?.pipeline(key, commands).await,
+            Lanes::Single(lanes) => pick(lanes, lane)?.ask(&commands).await,
+        }
     }
 
     /// One command to each server that holds records, by its address; `None` is the only one.

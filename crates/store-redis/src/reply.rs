@@ -29,7 +29,13 @@ impl Reply {
         let items = match value {
             Value::Array(items) => items,
             // The first of its kind: of a claim, the first execution.
-            Value::Int(1) => vec![Value::Int(1), Value::Int(1)],
+            Value::Int(1) => {
+                return Ok(Self {
+                    code: 1,
+                    number: 1,
+                    bytes: Vec::new(),
+                });
+            }
             _ => return Err(nonsense()),
         };
         let mut items = items.into_iter();
@@ -68,8 +74,7 @@ impl Reply {
                 Ok(Begin::Acquired(claim))
             }
             2 => Ok(Begin::Completed {
-                // Negative, if somebody took its time to live away: then nobody should keep a copy.
-                expires_in: Duration::from_millis(self.number.try_into().unwrap_or(0)),
+                expires_in: kept_for(self.number),
                 response: StoredResponse::decode(self.bytes.into())?,
             }),
             3 => Ok(Begin::Mismatch),
@@ -112,7 +117,13 @@ impl Reply {
     }
 }
 
+/// What is left of a completed record's time to live, in milliseconds. Negative, if it is gone by now
+/// or somebody took the time to live away: then nobody should keep a copy.
+pub(crate) fn kept_for(time_to_live: i64) -> Duration {
+    Duration::from_millis(time_to_live.try_into().unwrap_or(0))
+}
+
 /// Not what our scripts answer: something between us and the server speaks for it.
-fn nonsense() -> StoreError {
+pub(crate) fn nonsense() -> StoreError {
     StoreError::new(StoreErrorKind::Indeterminate, "reading an answer")
 }

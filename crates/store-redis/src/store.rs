@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use buttress_store::{
-    Begin, BeginRequest, Capabilities, Claim, Durability, IdempotencyStore, OrphanPolicy,
-    RecordKey, Resolution, Settled, StoreError, StoreErrorKind, StoreFuture, StoredResponse,
-    Unknown,
+    Begin, BeginRequest, Capabilities, Claim, Durability, IdempotencyStore, RecordKey, Resolution,
+    Settled, StoreError, StoreErrorKind, StoreFuture, StoredResponse, Unknown,
 };
 use redis::{ConnectionInfo, IntoConnectionInfo};
 
-use crate::layout::{self, Names, micros, time_to_live};
+use crate::layout::{Names, micros, time_to_live};
 use crate::link::{Confirmed, Link};
 use crate::reply::{Look, Reply};
 use crate::script::{self, Arg, Script};
@@ -33,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) nodes: Vec<ConnectionInfo>,
     pub(crate) connect_limit: Duration,
     pub(crate) durability: Durability,
+    /// Every server takes `SET` with `NX` and `GET`.
+    pub(crate) claims_by_command: bool,
 }
 
 impl RedisStore {
@@ -79,31 +80,6 @@ impl RedisStore {
 }
 
 impl Shared {
-    async fn begin(&self, request: &BeginRequest) -> Result<Begin, StoreError> {
-        let doing = "claiming a key";
-        let head = layout::claim(request);
-        let (lease, retention) = (micros(request.lease), micros(request.retention));
-        let kept = retention.to_be_bytes();
-        let args = [
-            Arg::Bytes(&head),
-            Arg::Number(lease),
-            Arg::Bytes(&kept),
-            Arg::Number(time_to_live(lease.saturating_add(retention))),
-        ];
-        let args = match (request.orphan, &args) {
-            (OrphanPolicy::ReExecute, all) => all.as_slice(),
-            (OrphanPolicy::Refuse, [mortal @ .., _]) => mortal,
-        };
-        let key = self.names.of(&request.key);
-        let changed = self.link.change(&script::BEGIN, &key, args).await;
-        let Confirmed { answer, confirmed } = changed.map_err(|failure| failure.changing(doing))?;
-        let begin = Reply::read(answer)?.begin(request)?;
-        match begin {
-            Begin::Acquired(_) if !confirmed => Err(unconfirmed(doing)),
-            begin => Ok(begin),
-        }
-    }
-
     async fn settle(
         &self,
         doing: &'static str,
@@ -126,37 +102,42 @@ impl Shared {
         response: &StoredResponse,
         retention: Duration,
     ) -> Result<Settled, StoreError> {
-        let channel = self.names.channel();
         let args = [
             Arg::Bytes(claim.token().as_bytes()),
             Arg::Number(time_to_live(micros(retention))),
             Arg::Bytes(response.encoded()),
-            Arg::Bytes(channel.as_bytes()),
-            Arg::Flag(self.link.confirms()),
+            Arg::Flag(true),
         ];
+        let args = self.if_confirmed(&args);
         let doing = "keeping an answer";
-        self.settle(doing, &script::COMPLETE, claim.key(), &args)
+        self.settle(doing, &script::COMPLETE, claim.key(), args)
             .await
     }
 
     async fn adopt(&self, key: &RecordKey, resolution: &Resolution) -> Result<Settled, StoreError> {
         let doing = "adopting a key";
-        let channel = self.names.channel();
-        let channel = Arg::Bytes(channel.as_bytes());
         match resolution {
             Resolution::Completed {
                 response,
                 retention,
             } => {
                 let args = [
-                    channel,
                     Arg::Number(time_to_live(micros(*retention))),
                     Arg::Bytes(response.encoded()),
-                    Arg::Flag(self.link.confirms()),
+                    Arg::Flag(true),
                 ];
-                self.settle(doing, &script::ADOPT, key, &args).await
+                let args = self.if_confirmed(&args);
+                self.settle(doing, &script::ADOPT, key, args).await
             }
-            Resolution::NotExecuted => self.settle(doing, &script::ADOPT, key, &[channel]).await,
+            Resolution::NotExecuted => self.settle(doing, &script::ADOPT, key, &[]).await,
+        }
+    }
+
+    /// Without the last argument, where no change is confirmed: each one costs the server time.
+    fn if_confirmed<'a, 'b>(&self, args: &'a [Arg<'b>]) -> &'a [Arg<'b>] {
+        match args {
+            [most @ .., _] if !self.link.confirms() => most,
+            all => all,
         }
     }
 
@@ -195,11 +176,7 @@ impl IdempotencyStore for RedisStore {
 
     fn release<'a>(&'a self, claim: &'a Claim) -> StoreFuture<'a, Settled> {
         Box::pin(async move {
-            let channel = self.shared.names.channel();
-            let args = [
-                Arg::Bytes(claim.token().as_bytes()),
-                Arg::Bytes(channel.as_bytes()),
-            ];
+            let args = [Arg::Bytes(claim.token().as_bytes())];
             self.shared
                 .settle("releasing a claim", &script::RELEASE, claim.key(), &args)
                 .await
@@ -252,6 +229,6 @@ impl fmt::Debug for RedisStore {
 }
 
 /// The change stands on the primary, and too few said that they have it.
-fn unconfirmed(doing: &'static str) -> StoreError {
+pub(crate) fn unconfirmed(doing: &'static str) -> StoreError {
     StoreError::new(StoreErrorKind::Indeterminate, doing).caused_by("not confirmed in time")
 }

@@ -83,3 +83,22 @@ mod wrapped_and_polling {
         stage(RedisStore::builder(url.as_str()), vec![url], wrapped).await
     });
 }
+
+/// Of a user who may not ask for the version: every claim goes by script, as on Redis before 7.0.
+mod scripts_alone {
+    use super::*;
+
+    async fn url() -> String {
+        let server = server().await;
+        let made = server.cli(&[
+            "ACL", "SETUSER", "plain", "on", ">secret", "~*", "&*", "+@all", "-info",
+        ]);
+        assert_eq!(made, "OK");
+        format!("redis://plain:secret@{}", server.address())
+    }
+
+    idempotency!(async {
+        let url = url().await;
+        stage(RedisStore::builder(url.as_str()), vec![url], told).await
+    });
+}

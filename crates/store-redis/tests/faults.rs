@@ -87,29 +87,34 @@ async fn a_reply_that_is_lost_is_indeterminate_and_the_same_token_finds_its_clai
         .await
         .unwrap();
     // The server knows the scripts from here on: what it reads later, it executes.
-    let warm = claim(&store, request("warm")).await;
+    let warm = claim(&store, refusing("warm")).await;
     let settled = store.complete(&warm, &answer("warm"), DAY).await.unwrap();
     assert_eq!(settled, Settled::Applied);
 
-    let begun = refusing("k");
-    server.signal("-STOP");
-    let error = store.begin(begun).await.unwrap_err();
-    assert_eq!(error.kind(), StoreErrorKind::Indeterminate);
-    server.signal("-CONT");
-    until(|| server.cli(&["EXISTS", &name("k")]) == "1", "it claims").await;
+    for (name_of_key, begun, other) in [
+        ("k", request("k"), request("k")),
+        ("refuse", refusing("refuse"), refusing("refuse")),
+    ] {
+        server.signal("-STOP");
+        let error = store.begin(begun).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Indeterminate);
+        server.signal("-CONT");
+        let stands = || server.cli(&["EXISTS", &name(name_of_key)]) == "1";
+        until(stands, "it claims").await;
 
-    let held = claim(&store, begun).await;
-    assert_eq!(held.execution(), 1);
-    assert!(is_in_progress(&store.begin(refusing("k")).await.unwrap()));
+        let held = claim(&store, begun).await;
+        assert_eq!(held.execution(), 1);
+        assert!(is_in_progress(&store.begin(other).await.unwrap()));
 
-    server.signal("-STOP");
-    let error = store.complete(&held, &answer("first"), DAY).await;
-    assert_eq!(error.unwrap_err().kind(), StoreErrorKind::Indeterminate);
-    server.signal("-CONT");
-    // The server reads what lies in its socket before anything newer.
-    let settled = store.complete(&held, &answer("second"), DAY).await.unwrap();
-    assert_eq!(settled, Settled::AlreadyApplied);
-    assert_eq!(found(&store, "k").await, answer("first"));
+        server.signal("-STOP");
+        let error = store.complete(&held, &answer("first"), DAY).await;
+        assert_eq!(error.unwrap_err().kind(), StoreErrorKind::Indeterminate);
+        server.signal("-CONT");
+        // The server reads what lies in its socket before anything newer.
+        let settled = store.complete(&held, &answer("second"), DAY).await.unwrap();
+        assert_eq!(settled, Settled::AlreadyApplied);
+        assert_eq!(found(&store, name_of_key).await, answer("first"));
+    }
 }
 
 #[tokio::test]
@@ -171,7 +176,7 @@ async fn a_server_that_evicts_is_refused_unless_it_is_allowed_to() {
 }
 
 #[tokio::test]
-async fn a_user_who_may_run_nothing_but_scripts_on_these_keys_is_enough() {
+async fn a_user_who_may_do_nothing_but_what_a_store_needs_is_enough() {
     let server = Server::start().await;
     let made = server.cli(&[
         "ACL",

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use buttress_store::{
-    Begin, BeginRequest, Fingerprint, IdempotencyStore, OrphanPolicy, RecordKey, Settled,
-    StoredResponse, Token,
+    Begin, BeginRequest, Fingerprint, IdempotencyStore, OrphanPolicy, RecordKey, Resolution,
+    Settled, StoreErrorKind, StoredResponse, Token,
 };
 use buttress_store_redis::RedisStore;
 use buttress_store_wrappers::Cached;
 use http::{HeaderMap, StatusCode};
 use redis::AsyncCommands;
 
-use crate::support::Server;
 use crate::support::requests::{DAY, answer, claim, found, request};
+use crate::support::{RoundTrips, Server};
 
 mod support;
 
@@ -39,11 +39,6 @@ fn paid() -> StoredResponse {
     StoredResponse::new(StatusCode::CREATED, &headers, b"paid")
 }
 
-async fn raw(server: &Server) -> redis::aio::MultiplexedConnection {
-    let client = redis::Client::open(server.url()).unwrap();
-    client.get_multiplexed_async_connection().await.unwrap()
-}
-
 /// Between the flags and the end of the lease.
 fn identity() -> Vec<u8> {
     [[0xf1; 33].as_slice(), &[0x70; 16], &[0, 0, 0, 1]].concat()
@@ -54,7 +49,7 @@ async fn a_claim_and_an_answer_look_as_they_always_have() {
     let server = Server::start().await;
     let (store, mut raw) = (
         RedisStore::connect(server.url()).await.unwrap(),
-        raw(&server).await,
+        server.connection().await,
     );
     let held = claim(&store, golden()).await;
     let record: Vec<u8> = raw.get(NAME).await.unwrap();
@@ -84,11 +79,58 @@ async fn a_claim_and_an_answer_look_as_they_always_have() {
 }
 
 #[tokio::test]
+async fn a_claim_that_may_be_executed_again_is_told_by_its_time_to_live() {
+    let server = Server::start().await;
+    let store = RedisStore::connect(server.url()).await.unwrap();
+    let mortal = BeginRequest {
+        orphan: OrphanPolicy::ReExecute,
+        ..golden()
+    };
+    let claimed = [&[1, 0, 0, 0], identity().as_slice(), &[0; 8]].concat();
+    let claimed = [claimed.as_slice(), &86_400_000_000_u64.to_be_bytes()].concat();
+    let mut raw = server.connection().await;
+    let held = claim(&store, mortal).await;
+    // The repeat of a begin whose answer was lost goes by script, and leaves the same.
+    for _ in 0..2 {
+        let record: Vec<u8> = raw.get(NAME).await.unwrap();
+        assert_eq!(record, claimed);
+        let left: u64 = server.cli(&["PTTL", NAME]).parse().unwrap();
+        assert!((86_450_000..=86_460_000).contains(&left), "{left}");
+        assert_eq!(claim(&store, mortal).await, held);
+    }
+    let renewed = store.renew(&held, Duration::from_secs(600)).await.unwrap();
+    assert_eq!(renewed, Settled::Applied);
+    let record: Vec<u8> = raw.get(NAME).await.unwrap();
+    assert_eq!(record, claimed);
+    let other = BeginRequest {
+        token: Token::random().unwrap(),
+        ..mortal
+    };
+    let Begin::InProgress { retry_after } = store.begin(other).await.unwrap() else {
+        panic!("free");
+    };
+    let renewed = Duration::from_secs(590)..=Duration::from_secs(600);
+    assert!(renewed.contains(&retry_after), "{retry_after:?}");
+
+    // Without it nobody knows whether its owner is at work.
+    let () = raw.persist(NAME).await.unwrap();
+    let error = store.begin(other).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Corrupt);
+    let error = store.wait(held.key(), DAY).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Corrupt);
+    let adopted = store.adopt(held.key(), &Resolution::NotExecuted).await;
+    assert_eq!(adopted.unwrap_err().kind(), StoreErrorKind::Corrupt);
+    // It is still its owner's to settle.
+    let settled = store.complete(&held, &paid(), DAY).await.unwrap();
+    assert_eq!(settled, Settled::Applied);
+}
+
+#[tokio::test]
 async fn records_of_version_1_are_read() {
     let server = Server::start().await;
     let (store, mut raw) = (
         RedisStore::connect(server.url()).await.unwrap(),
-        raw(&server).await,
+        server.connection().await,
     );
     let far = 4_102_444_800_000_000_u64.to_be_bytes();
     let claimed = [&[1, 0, 0, 0], identity().as_slice(), &far, &[0; 8]].concat();
@@ -144,24 +186,25 @@ async fn the_server_throws_away_what_has_expired_and_nothing_else() {
 async fn a_first_execution_takes_two_round_trips_and_everything_else_one() {
     let server = Server::start().await;
     let store = RedisStore::connect(server.url()).await.unwrap();
-    // From here on the server knows the scripts.
+    // From here on the server knows the scripts, and counts how often it was sent something: in one
+    // go, be it one command or several.
     let warm = claim(&store, request("warm")).await;
     let settled = store.complete(&warm, &answer("w"), DAY).await.unwrap();
     assert_eq!(settled, Settled::Applied);
-    let asked = || server.calls("evalsha") + server.calls("eval");
-    let taken = |before: u64| asked() - before;
+    let warm = claim(&store, request("released")).await;
+    assert_eq!(store.release(&warm).await.unwrap(), Settled::Applied);
+    let mut trips = RoundTrips::of(&server).await;
 
-    let before = asked();
     let held = claim(&store, request("k")).await;
-    assert_eq!(taken(before), 1);
+    assert_eq!(trips.taken().await, 1);
     let begun = store.begin(request("k")).await.unwrap();
     assert!(matches!(begun, Begin::InProgress { .. }));
-    assert_eq!(taken(before), 2);
+    assert_eq!(trips.taken().await, 1);
     let settled = store.complete(&held, &answer("done"), DAY).await.unwrap();
     assert_eq!(settled, Settled::Applied);
-    assert_eq!(taken(before), 3);
+    assert_eq!(trips.taken().await, 1);
     assert_eq!(found(&store, "k").await, answer("done"));
-    assert_eq!(taken(before), 4);
+    assert_eq!(trips.taken().await, 1);
     let mut fingerprint = [2; Fingerprint::LEN];
     fingerprint[0] = 1;
     let other = BeginRequest {
@@ -169,7 +212,13 @@ async fn a_first_execution_takes_two_round_trips_and_everything_else_one() {
         ..request("k")
     };
     assert_eq!(store.begin(other).await.unwrap(), Begin::Mismatch);
-    assert_eq!(taken(before), 5);
+    assert_eq!(trips.taken().await, 1);
+
+    // A failed execution ends its claim and tells nobody why.
+    let held = claim(&store, request("failed")).await;
+    let released = store.release(&held).await.unwrap();
+    assert_eq!(released, Settled::Applied);
+    assert_eq!(trips.taken().await, 2);
 
     // A local copy of what is completed takes none.
     let cached = Cached::new(store.clone());
@@ -177,5 +226,5 @@ async fn a_first_execution_takes_two_round_trips_and_everything_else_one() {
         let begun = cached.begin(request("k")).await.unwrap();
         assert!(matches!(begun, Begin::Completed { .. }));
     }
-    assert_eq!(taken(before), 6);
+    assert_eq!(trips.taken().await, 1);
 }

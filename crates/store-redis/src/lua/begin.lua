@@ -6,11 +6,11 @@
 local record = redis.call('GET', KEYS[1])
 if not record then
   -- The way of most calls, before anything else is set up.
-  local time = redis.call('TIME')
-  local ends = struct.pack('>I8', time[1] * 1000000 + time[2] + ARGV[2])
   if ARGV[4] then
-    redis.call('SET', KEYS[1], ARGV[1] .. ends .. ARGV[3], 'PX', ARGV[4])
+    redis.call('SET', KEYS[1], ARGV[1] .. '\0\0\0\0\0\0\0\0' .. ARGV[3], 'PX', ARGV[4])
   else
+    local time = redis.call('TIME')
+    local ends = struct.pack('>I8', time[1] * 1000000 + time[2] + ARGV[2])
     redis.call('SET', KEYS[1], ARGV[1] .. ends .. ARGV[3])
   end
   return 1

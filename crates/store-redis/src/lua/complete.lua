@@ -1,4 +1,4 @@
--- ARGV: token, milliseconds to live, answer, channel, whether it is confirmed
+-- ARGV: token, milliseconds to live, answer, and 1 if it is confirmed
 -- -> 1 or {1} applied, {2} already applied, {3} lost
 local record = redis.call('GETRANGE', KEYS[1], 0, 72)
 local version, completed, refuse, waits = string.byte(record, 1, 4)

@@ -4,7 +4,8 @@ local record = redis.call('GETRANGE', KEYS[1], 0, 72)
 local found = state(record)
 if found < 0 then return {found} end
 if found ~= 1 then return {0} end
-local left = lease_end(record) - now()
+local left = left(record)
+if not left then return {-2} end
 if left > 0 then
   if ARGV[1] == '1' and string.byte(record, 4) == 0 then
     redis.call('SETRANGE', KEYS[1], 3, '\1')

@@ -4,13 +4,14 @@ local found = state(record)
 if found < 0 then return {found} end
 if found == 0 or string.sub(record, 38, 53) ~= ARGV[1] then return {3} end
 if found == 2 then return {2} end
-local ends = struct.pack('>I8', now() + ARGV[2])
-local value = string.sub(record, 1, 57) .. ends .. string.sub(record, 66)
+local function value(ends)
+  return string.sub(record, 1, 57) .. struct.pack('>I8', ends) .. string.sub(record, 66)
+end
 if string.byte(record, 3) == 1 then
-  redis.call('SET', KEYS[1], value)
+  redis.call('SET', KEYS[1], value(now() + ARGV[2]))
 else
   local retention = struct.unpack('>I8', record, 66)
   local ttl = math.max(math.ceil((ARGV[2] + retention) / 1000), 1)
-  redis.call('SET', KEYS[1], value, 'PX', ttl)
+  redis.call('SET', KEYS[1], value(0), 'PX', ttl)
 end
 return {1}

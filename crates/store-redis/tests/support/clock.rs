@@ -18,8 +18,9 @@ static AGE: LazyLock<Script> = LazyLock::new(|| {
            left = left - ARGV[1]
            if left <= 0 then return redis.call('DEL', KEYS[1]) end
          end
-         if string.byte(record, 2) == 0 then
-           local ends = struct.unpack('>I8', record, 58) - ARGV[1] * 1000
+         local ends = struct.unpack('>I8', record, 58)
+         if ends > 0 then
+           ends = ends - ARGV[1] * 1000
            record = string.sub(record, 1, 57) .. struct.pack('>I8', ends) .. string.sub(record, 66)
          end
          if left < 0 then return redis.call('SET', KEYS[1], record) end

@@ -6,5 +6,7 @@ pub(crate) mod clock;
 pub(crate) mod cluster;
 pub(crate) mod requests;
 mod server;
+mod trips;
 
 pub(crate) use self::server::{Server, until};
+pub(crate) use self::trips::RoundTrips;

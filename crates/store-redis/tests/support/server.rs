@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
@@ -107,6 +108,12 @@ impl Server {
             .lines()
             .find_map(|found| found.strip_prefix(&line)?.split(',').next()?.parse().ok())
             .unwrap_or(0)
+    }
+
+    /// Another connection to it.
+    pub(crate) async fn connection(&self) -> MultiplexedConnection {
+        let client = redis::Client::open(self.url()).unwrap();
+        client.get_multiplexed_async_connection().await.unwrap()
     }
 
     pub(crate) async fn wait_until(&self, args: &[&str], wanted: &str) {
