@@ -4,11 +4,11 @@ use std::error::Error;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use buttress_store::{Begin, IdempotencyStore, Settled, StoreErrorKind};
+use buttress_store::{Begin, Durability, IdempotencyStore, Settled, StoreErrorKind};
 use buttress_store_redis::{Confirmation, RedisStore, Unfit};
 
 use crate::support::Server;
-use crate::support::requests::{DAY, answer, claim, found, request};
+use crate::support::requests::{DAY, answer, claim, found, refusing, request};
 
 mod support;
 
@@ -219,4 +219,33 @@ async fn a_server_that_cannot_confirm_is_refused_at_start() {
         panic!("{unfit:?}");
     };
     assert!(why.contains("WAITAOF"), "{why}");
+}
+
+/// Redis 7.0 has no such command, and says so; a newer one, or Valkey, confirms.
+#[tokio::test]
+async fn a_server_with_a_file_confirms_by_it_if_it_knows_how() {
+    let server = Server::durable().await;
+    let connected = RedisStore::builder(server.url())
+        .confirmation(Confirmation::AppendOnlyFile {
+            replicas: 0,
+            within: Duration::from_secs(10),
+        })
+        .connect()
+        .await;
+    if server.cli(&["COMMAND", "INFO", "WAITAOF"]).is_empty() {
+        let refused = connected.unwrap_err();
+        let unfit = refused.source().unwrap().downcast_ref::<Unfit>();
+        assert!(matches!(unfit, Some(Unfit::NoAppendOnlyFile(_))));
+        return;
+    }
+    let store = connected.unwrap();
+    assert_eq!(store.capabilities().durability, Durability::PowerLoss);
+    for (name, begun) in [("k", request("k")), ("refuse", refusing("refuse"))] {
+        let held = claim(&store, begun).await;
+        let settled = store.complete(&held, &answer("a"), DAY).await.unwrap();
+        assert_eq!(settled, Settled::Applied);
+        assert_eq!(found(&store, name).await, answer("a"));
+    }
+    // At start, behind each call above, and once more for each of two scripts that it did not know.
+    assert_eq!(server.calls("waitaof"), 9);
 }

@@ -146,6 +146,37 @@ async fn a_server_without_memory_is_an_error_and_not_a_free_key() {
 }
 
 #[tokio::test]
+async fn a_server_that_cannot_write_its_snapshot_is_an_error_and_still_answers_what_it_has() {
+    let server = Server::start().await;
+    let store = RedisStore::connect(server.url()).await.unwrap();
+    let answered = claim(&store, request("answered")).await;
+    let settled = store.complete(&answered, &answer("paid"), DAY).await;
+    assert_eq!(settled.unwrap(), Settled::Applied);
+
+    // Where the snapshot should be there is a directory.
+    std::fs::create_dir(server.dir().join("dump.rdb")).unwrap();
+    server.cli(&["CONFIG", "SET", "save", "3600 1"]);
+    server.cli(&["BGSAVE"]);
+    server
+        .wait_until(&["INFO", "persistence"], "rdb_last_bgsave_status:err")
+        .await;
+    for begun in [request("new"), refusing("strict")] {
+        let error = store.begin(begun).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+        let told = error.source().unwrap().to_string();
+        assert!(told.contains("MISCONF"), "{told}");
+    }
+    assert_eq!(found(&store, "answered").await, answer("paid"));
+
+    std::fs::remove_dir(server.dir().join("dump.rdb")).unwrap();
+    server.cli(&["BGSAVE"]);
+    server
+        .wait_until(&["INFO", "persistence"], "rdb_last_bgsave_status:ok")
+        .await;
+    assert_eq!(claim(&store, request("new")).await.execution(), 1);
+}
+
+#[tokio::test]
 async fn a_server_that_was_demoted_is_unavailable_until_it_is_promoted() {
     let server = Server::start().await;
     let store = RedisStore::connect(server.url()).await.unwrap();

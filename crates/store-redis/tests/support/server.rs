@@ -63,6 +63,11 @@ impl Server {
         panic!("redis-server does not start");
     }
 
+    /// Where it keeps its files.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     pub(crate) const fn port(&self) -> u16 {
         self.port
     }
