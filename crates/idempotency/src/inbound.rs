@@ -10,6 +10,7 @@ mod executions;
 mod future;
 mod identity;
 mod intake;
+mod job;
 mod layer;
 mod outlet;
 mod pipe;

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::beside::beside;
-use super::intake::{Job, Turn, refuse};
+use super::job::{Job, Turn};
 use super::outlet::Outlet;
 use super::problems::Refused;
 use super::settings::Settings;
@@ -49,7 +49,7 @@ where
         Ok(Begin::OutcomeUnknown) => Turn::Unknown(job),
         Ok(Begin::Mismatch) => {
             telemetry::inbound(Outcome::Mismatch, key);
-            Turn::done(refuse(&settings, Refused::Mismatch))
+            Turn::done(settings.refuse(Refused::Mismatch))
         }
         Ok(Begin::Completed { response, .. }) => replayed(&job, &response),
         Err((error, token)) => {
@@ -61,7 +61,7 @@ where
                 return unprotected(job, Claim::new(record, token, 1), reply).await;
             }
             telemetry::inbound(Outcome::Unavailable, key);
-            let _ = reply.send(Turn::done(refuse(&settings, Refused::Unavailable)));
+            let _ = reply.send(Turn::done(settings.refuse(Refused::Unavailable)));
             if let Some(token) = token.filter(|_| error.kind() == StoreErrorKind::Indeterminate) {
                 // It may have been claimed, and nobody executes it: others need not wait a lease.
                 let execution = Execution::new(Claim::new(record, token, 1), None);
@@ -128,7 +128,7 @@ fn replayed<RB, E>(job: &Job<RB, E>, stored: &StoredResponse) -> Turn<RB, E> {
         Err(error) => {
             telemetry::store_failed("replay", &error);
             telemetry::inbound(Outcome::Unavailable, key);
-            refuse(settings, Refused::Unavailable)
+            settings.refuse(Refused::Unavailable)
         }
     })
 }
@@ -153,7 +153,7 @@ async fn unprotected<RB, E>(
     let settings = Arc::clone(settings);
     let execution = Execution::new(unclaimed, job.identity.key.clone());
     let turn = match timeout(limit, call(*job, execution)).await {
-        Err(_) => Turn::done(refuse(&settings, Refused::CutShort)),
+        Err(_) => Turn::done(settings.refuse(Refused::CutShort)),
         Ok(Err(error)) => Turn::Done(Err(error)),
         Ok(Ok(response)) => {
             let mut response = response.map(Recorded::inner);
@@ -170,7 +170,7 @@ async fn unprotected<RB, E>(
 
 fn too_many<RB, E>(job: &Job<RB, E>) -> Turn<RB, E> {
     telemetry::inbound(Outcome::TooMany, job.identity.key.as_ref());
-    Turn::done(refuse(&job.settings, Refused::TooMany))
+    Turn::done(job.settings.refuse(Refused::TooMany))
 }
 
 /// Calls the handler. The client's own deadline does not bind it: its work must be finished.
@@ -200,7 +200,7 @@ async fn start<RB, E>(
     if lease_end <= Instant::now() {
         // The store took so long to say so that the claim may be somebody else's by now.
         telemetry::inbound(Outcome::Unavailable, execution.key());
-        let turn = Turn::done(refuse(&settings, Refused::Unavailable));
+        let turn = Turn::done(settings.refuse(Refused::Unavailable));
         return work.free(|outlet| outlet.answer(turn)).await;
     }
     // Held until the answer is recorded.

@@ -1,15 +1,12 @@
 //! The client's side of a request with a key: reads its body, has it looked up or executed in a
 //! task of its own, and waits for the answer.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use buttress_body::{TooLarge, Whole, collect};
+use buttress_body::{TooLarge, collect};
 use buttress_classify::{BoxError, chain};
 use buttress_store::{Resolution, StoreError, StoreErrorKind};
-use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::LengthLimitError;
@@ -17,43 +14,16 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::Instrument;
 
+use super::job::{Handler, Job, Turn};
 use super::problems::Refused;
 use super::replay;
 use super::settings::Settings;
-use super::subject::{Identity, Subject};
+use super::subject::Subject;
 use super::{Reconciled, Recorded, Unresolved, execute, settle};
 use crate::telemetry::{self, Outcome};
 
 /// The pause between two looks at a key of a store that cannot wait for it.
 const PAUSE: Duration = Duration::from_millis(500);
-
-/// Calls the inner service, once.
-pub(crate) type Handler<RB, E> = Box<dyn FnOnce(Parts, Whole) -> Handling<RB, E> + Send>;
-pub(crate) type Handling<RB, E> = Pin<Box<dyn Future<Output = Result<Response<RB>, E>> + Send>>;
-
-/// A request that may be executed.
-pub(crate) struct Job<RB, E> {
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) identity: Identity,
-    pub(crate) head: Parts,
-    pub(crate) body: Whole,
-    pub(crate) handler: Handler<RB, E>,
-}
-
-/// What became of one look at the store.
-pub(crate) enum Turn<RB, E> {
-    Done(Result<Box<Response<Recorded<RB>>>, E>),
-    /// Somebody else executes it; here is the job back.
-    InFlight(Box<Job<RB, E>>, Duration),
-    /// The outcome of an earlier execution is unknown; here is the job back.
-    Unknown(Box<Job<RB, E>>),
-}
-
-impl<RB, E> Turn<RB, E> {
-    pub(crate) fn done(response: Response<Recorded<RB>>) -> Self {
-        Self::Done(Ok(Box::new(response)))
-    }
-}
 
 pub(crate) async fn answer<B, RB, E>(
     settings: Arc<Settings>,
@@ -74,7 +44,7 @@ where
         Err(error) => {
             let refused = refusal_of(&error);
             telemetry::refused_inbound(refused);
-            return Ok(refuse(&settings, refused));
+            return Ok(settings.refuse(refused));
         }
     };
     let Some(identity) = subject.identify(&settings, &head, &body.bytes) else {
@@ -114,7 +84,7 @@ where
                     _ => {
                         telemetry::inbound(Outcome::InFlight, job.identity.key.as_ref());
                         let wait = retry_after.min(settings.terms.retry_after);
-                        return Ok(refuse(&settings, Refused::InFlight(wait)));
+                        return Ok(settings.refuse(Refused::InFlight(wait)));
                     }
                 }
             }
@@ -123,7 +93,7 @@ where
                 match reconcile(&settings, unresolved(&job)).await {
                     Ok(true) => job,
                     Ok(false) => return Ok(unknown(&job)),
-                    Err(refused) => return Ok(refuse(&settings, refused)),
+                    Err(refused) => return Ok(settings.refuse(refused)),
                 }
             }
             Turn::Unknown(job) => return Ok(unknown(&job)),
@@ -151,7 +121,7 @@ where
     answer.await.unwrap_or_else(|_| {
         // The handler panicked, or the runtime is ending: the claim ends with its lease.
         telemetry::inbound(Outcome::Panicked, None);
-        Turn::done(refuse(&settings, Refused::Panicked))
+        Turn::done(settings.refuse(Refused::Panicked))
     })
 }
 
@@ -199,12 +169,7 @@ async fn reconcile(settings: &Settings, unresolved: Unresolved) -> Result<bool, 
 
 fn unknown<RB, E>(job: &Job<RB, E>) -> Response<Recorded<RB>> {
     telemetry::inbound(Outcome::Unknown, job.identity.key.as_ref());
-    refuse(&job.settings, Refused::Unknown)
-}
-
-pub(crate) fn refuse<RB>(settings: &Settings, refused: Refused) -> Response<Recorded<RB>> {
-    let events = settings.is_for_events();
-    settings.terms.problems.answer(refused, events)
+    job.settings.refuse(Refused::Unknown)
 }
 
 /// Too large for this layer, or for a limit outside of it; else it broke off.

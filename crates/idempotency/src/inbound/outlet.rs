@@ -7,10 +7,12 @@ use http::response::Parts;
 use http_body::{Frame, SizeHint};
 use tokio::sync::oneshot;
 
-use super::intake::Turn;
+use super::job::Turn;
 use super::pipe::{PipeSender, pipe};
-use super::tee::Last;
 use super::{CutShort, Recorded};
+
+/// A frame after which the client may know that it has everything, and trailers after it.
+pub(crate) type Last = [Option<Frame<Bytes>>; 2];
 
 /// Where an answer goes: nowhere yet, then to its client, in one piece or as a stream.
 ///

@@ -9,7 +9,8 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::intake::{self, Handler};
+use super::intake;
+use super::job::Handler;
 use super::settings::Settings;
 use super::subject::Subject;
 use super::{InboundFuture, Received, Recorded};
@@ -61,7 +62,7 @@ where
             Ok(subject) => subject,
             Err(refused) => {
                 telemetry::refused_inbound(refused);
-                return InboundFuture::answered(intake::refuse(&self.settings, refused));
+                return InboundFuture::answered(self.settings.refuse(refused));
             }
         };
         // The instance that was readied goes along; the clone stays.

@@ -5,12 +5,12 @@ use std::time::Duration;
 use buttress_key::{DerivationSecret, IdempotencyKey};
 use buttress_store::{IdempotencyStore, OrphanPolicy};
 use http::request::Parts;
-use http::{HeaderName, Method, StatusCode};
+use http::{HeaderName, Method, Response, StatusCode};
 
-use super::Executions;
-use super::problems::Problems;
+use super::problems::{Problems, Refused};
 use super::reconcile::Hook;
 use super::waiters::Waiters;
+use super::{Executions, Recorded};
 
 pub(crate) const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -119,6 +119,11 @@ impl Settings {
     pub(crate) fn frees_unkept(&self) -> bool {
         self.terms.free_unkept
             || (self.is_for_events() && matches!(self.orphan, OrphanPolicy::ReExecute))
+    }
+
+    /// The answer to what is not executed, in the words of its client.
+    pub(crate) fn refuse<RB>(&self, refused: Refused) -> Response<Recorded<RB>> {
+        self.terms.problems.answer(refused, self.is_for_events())
     }
 
     pub(crate) const fn is_for_events(&self) -> bool {

@@ -9,7 +9,7 @@ use buttress_classify::BoxError;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame};
 
-use super::outlet::Outlet;
+use super::outlet::{Last, Outlet};
 
 /// An answer that was read to its end.
 pub(crate) struct Read {
@@ -18,9 +18,6 @@ pub(crate) struct Read {
     /// The frames that the client is still waiting for.
     pub(crate) last: Last,
 }
-
-/// A frame after which the client may know that it has everything, and trailers after it.
-pub(crate) type Last = [Option<Frame<Bytes>>; 2];
 
 /// Data for the record, up to a cap.
 struct Keeper {

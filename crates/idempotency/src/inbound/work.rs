@@ -11,7 +11,7 @@ use http::response::Parts;
 use http_body::Body;
 use tokio::time::timeout;
 
-use super::intake::{Turn, refuse};
+use super::job::Turn;
 use super::outlet::Outlet;
 use super::problems::Refused;
 use super::settings::Settings;
@@ -128,7 +128,7 @@ where
                 // Somebody else executed it too, and that answer is the one that counts.
                 telemetry::inbound(Outcome::Lost, key);
                 let again = Refused::InFlight(self.settings.terms.retry_after);
-                return self.outlet.answer(Turn::done(refuse(self.settings, again)));
+                return self.outlet.answer(Turn::done(self.settings.refuse(again)));
             }
             Ok(None) => None,
             Err(_) => Some(completion),
@@ -157,7 +157,7 @@ where
             }
             Unkept::Cut => {
                 telemetry::inbound(Outcome::Cut, key);
-                let cut = Turn::done(refuse(settings, Refused::CutShort));
+                let cut = Turn::done(settings.refuse(Refused::CutShort));
                 Box::new(|outlet| outlet.answer(cut))
             }
             Unkept::Failed(error) => {
@@ -166,7 +166,7 @@ where
             }
             Unkept::Panicked => {
                 telemetry::inbound(Outcome::Panicked, key);
-                let panicked = Turn::done(refuse(settings, Refused::Panicked));
+                let panicked = Turn::done(settings.refuse(Refused::Panicked));
                 Box::new(|outlet| outlet.answer(panicked))
             }
             Unkept::Response(response) => {
