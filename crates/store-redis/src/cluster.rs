@@ -5,8 +5,7 @@ use redis::cluster_routing::{
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, Value};
 
 use crate::failure::Failure;
-use crate::link::two;
-use crate::single::first_not_refused;
+use crate::single::{first_not_refused, two};
 
 /// A connection to every primary of a cluster. The client library follows slots that move, and
 /// repeats by itself: that an error tells of the last try says nothing about those before it.

@@ -6,7 +6,7 @@ use crate::cluster::Cluster;
 use crate::confirmation::Confirmation;
 use crate::failure::Failure;
 use crate::script::{Arg, Script};
-use crate::single::Single;
+use crate::single::{Single, two};
 
 /// The way to the records: one connection or several, to one server or to a cluster.
 pub(crate) struct Link {
@@ -206,12 +206,6 @@ impl Link {
             0
         }
     }
-}
-
-/// The first answer, and the second if there was one.
-pub(crate) fn two(answers: Vec<Value>) -> (Value, Option<Value>) {
-    let mut answers = answers.into_iter();
-    (answers.next().unwrap_or_default(), answers.next())
 }
 
 /// A link is built with a lane at least.

@@ -147,6 +147,12 @@ pub(crate) fn first_not_refused(answers: Vec<Value>) -> Result<Vec<Value>, Redis
     }
 }
 
+/// The first answer, and the second if there was one.
+pub(crate) fn two(answers: Vec<Value>) -> (Value, Option<Value>) {
+    let mut answers = answers.into_iter();
+    (answers.next().unwrap_or_default(), answers.next())
+}
+
 impl Current {
     /// The connection, or how many tries to make one have failed so far.
     fn now(&self) -> Result<(u64, MultiplexedConnection), u64> {
