@@ -24,10 +24,17 @@ pub struct MessageSignatureBuilder {
     source: Source,
 }
 
-impl MessageSignatureBuilder {
-    pub(super) fn new(source: Source, label: String, url: PublicUrl, key: MessageKey) -> Self {
-        Self {
-            label,
+impl MessageSignatureScheme {
+    /// Describes a sender: its name, its signature's label, the URL under which it knows this endpoint,
+    /// and its key.
+    pub fn builder(
+        source: Source,
+        label: impl Into<String>,
+        url: PublicUrl,
+        key: MessageKey,
+    ) -> MessageSignatureBuilder {
+        MessageSignatureBuilder {
+            label: label.into(),
             url,
             keys: vec![key],
             required: Required::Webhook,
@@ -38,7 +45,9 @@ impl MessageSignatureBuilder {
             source,
         }
     }
+}
 
+impl MessageSignatureBuilder {
     /// Accepts another key too, at most four in all; further ones are left out.
     pub fn or(mut self, key: MessageKey) -> Self {
         if self.keys.len() < 4 {

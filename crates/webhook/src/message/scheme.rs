@@ -4,11 +4,10 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
-use buttress_event::{Bound, EventId, Source};
+use buttress_event::{Bound, EventId};
 use http::HeaderName;
 use http::request::Parts;
 
-use super::builder::MessageSignatureBuilder;
 use super::component::Component;
 use super::digest::ContentDigest;
 use super::input::Input;
@@ -21,7 +20,7 @@ use crate::{Covered, Delivery, Facts, PublicUrl, Refused, Scheme, Verdict};
 /// A sender that signs as RFC 9421 (HTTP message signatures) and RFC 9530 (digest fields) say.
 ///
 /// What a signature covers, the signature itself says, so what it *must* cover is configured; see
-/// [`MessageSignatureBuilder::require`]. The label is fixed, `created` is required, `expires` is obeyed,
+/// [`require`](crate::MessageSignatureBuilder::require). The label is fixed, `created` is required, `expires` is obeyed,
 /// and `alg`, if it is there, must be the key's. Refused are parameters and components that are not known
 /// here, and whatever stands twice. `@authority` and its like are those of the configured public URL.
 ///
@@ -103,17 +102,6 @@ impl Required {
 }
 
 impl MessageSignatureScheme {
-    /// Describes a sender: its name, its signature's label, the URL under which it knows this endpoint,
-    /// and its key.
-    pub fn builder(
-        source: Source,
-        label: impl Into<String>,
-        url: PublicUrl,
-        key: MessageKey,
-    ) -> MessageSignatureBuilder {
-        MessageSignatureBuilder::new(source, label.into(), url, key)
-    }
-
     /// The place of the key that the signature fits.
     fn key(&self, input: &Input, head: &Parts) -> Result<usize, Refused> {
         let base = input.base(|component| component.value(head, &self.url))?;
