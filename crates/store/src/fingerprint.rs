@@ -40,8 +40,17 @@ impl Fingerprint {
                 "comparing fingerprints of different versions",
             ));
         }
-        Ok(self.0.ct_eq(&other.0).into())
+        // By words: a comparison by bytes is as many steps as there are bytes.
+        let differing = words(&self.0).zip(words(&other.0));
+        let differing = differing.fold(0, |differing, (mine, theirs)| differing | (mine ^ theirs));
+        Ok(differing.ct_eq(&0).into())
     }
+}
+
+/// All but the version.
+fn words([_, hash @ ..]: &[u8; Fingerprint::LEN]) -> impl Iterator<Item = u64> {
+    let (words, _) = hash.as_chunks();
+    words.iter().map(|word| u64::from_ne_bytes(*word))
 }
 
 impl fmt::Debug for Fingerprint {

@@ -33,6 +33,20 @@ fn begin(slot: &mut Option<Record>, request: &BeginRequest, now: Duration) -> Be
 }
 
 #[test]
+fn fingerprints_that_differ_in_one_bit_are_of_two_requests() {
+    let one = [1; Fingerprint::LEN];
+    for place in 1..Fingerprint::LEN {
+        for bit in 0..8 {
+            let mut other = one;
+            other[place] ^= 1 << bit;
+            let [one, other] = [one, other].map(Fingerprint::from_bytes);
+            assert!(one.matches(&one).unwrap());
+            assert!(!one.matches(&other).unwrap(), "byte {place}, bit {bit}");
+        }
+    }
+}
+
+#[test]
 fn fingerprints_of_two_versions_are_not_compared() {
     let mut slot = None;
     assert!(matches!(
