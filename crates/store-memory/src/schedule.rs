@@ -2,28 +2,26 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
-use buttress_store::RecordKey;
-
-/// Keys by the time at which something becomes of them, the earliest first.
+/// Numbers of slots by the time at which something becomes of them, the earliest first.
 ///
-/// With one lease and one retention for all, times come in the order in which they are due: such keys
-/// stand in line. The others are a heap.
+/// With one lease and one retention for all, times come in the order in which they are due: such
+/// entries stand in line. The others are a heap.
 #[derive(Debug, Default)]
 pub(crate) struct Schedule {
-    line: VecDeque<(Duration, RecordKey)>,
-    heap: BinaryHeap<Reverse<(Duration, RecordKey)>>,
+    line: VecDeque<(Duration, usize)>,
+    heap: BinaryHeap<Reverse<(Duration, usize)>>,
 }
 
 impl Schedule {
-    pub(crate) fn push(&mut self, time: Duration, key: RecordKey) {
+    pub(crate) fn push(&mut self, time: Duration, number: usize) {
         if self.line.back().is_some_and(|(last, _)| *last > time) {
-            self.heap.push(Reverse((time, key)));
+            self.heap.push(Reverse((time, number)));
         } else {
-            self.line.push_back((time, key));
+            self.line.push_back((time, number));
         }
     }
 
-    pub(crate) fn first(&self) -> Option<&(Duration, RecordKey)> {
+    pub(crate) fn first(&self) -> Option<&(Duration, usize)> {
         let heap = self.heap.peek().map(|Reverse(first)| first);
         match (self.line.front(), heap) {
             (Some(line), Some(heap)) => Some(line.min(heap)),
@@ -45,30 +43,18 @@ impl Schedule {
     }
 }
 
-impl FromIterator<(Duration, RecordKey)> for Schedule {
-    fn from_iter<I: IntoIterator<Item = (Duration, RecordKey)>>(entries: I) -> Self {
-        let mut entries: Vec<_> = entries.into_iter().collect();
-        entries.sort_unstable();
-        Self {
-            line: entries.into(),
-            heap: BinaryHeap::new(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn in_whatever_order_keys_come_the_earliest_is_first() {
-        let key = |number: u64| RecordKey::derive(&[&number.to_be_bytes()]);
         let mut schedule = Schedule::default();
         let mut expected = Vec::new();
-        for number in 0..1000_u64 {
-            let time = Duration::from_nanos(number * 7919 % 1009);
-            schedule.push(time, key(number));
-            expected.push((time, key(number)));
+        for number in 0..1000_usize {
+            let time = Duration::from_nanos((number * 7919 % 1009) as u64);
+            schedule.push(time, number);
+            expected.push((time, number));
             if number % 5 == 4 {
                 expected.sort_unstable();
                 assert_eq!(schedule.first(), expected.first());

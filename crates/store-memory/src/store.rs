@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::room::{Room, Usage};
 use crate::shard::{Gone, Shard};
+use crate::table::{KeyHasher, Name};
 use crate::{Builder, Full, telemetry};
 
 /// An [`IdempotencyStore`] in the memory of this process.
@@ -26,6 +27,7 @@ pub struct MemoryStore {
 struct Shared {
     origin: Instant,
     room: Room,
+    hasher: KeyHasher,
     shards: Box<[Mutex<Shard>]>,
     /// The shard that gives up a record next.
     next: AtomicUsize,
@@ -53,12 +55,14 @@ impl MemoryStore {
     pub(crate) fn new(max_records: usize, max_bytes: usize) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let shards = (4 * threads).next_power_of_two().max(16);
-        let shards = (0..shards).map(|_| Mutex::default());
+        let hasher = KeyHasher::default();
+        let shards = (0..shards).map(|_| Mutex::new(Shard::new(hasher.clone())));
         Self {
             shared: Arc::new(Shared {
                 origin: Instant::now(),
                 room: Room::new(max_records, max_bytes),
                 shards: shards.collect(),
+                hasher,
                 next: AtomicUsize::new(0),
             }),
         }
@@ -70,8 +74,8 @@ impl Shared {
         self.origin.elapsed()
     }
 
-    fn shard(&self, key: &RecordKey) -> MutexGuard<'_, Shard> {
-        let [.., high, low] = *key.as_bytes();
+    fn shard(&self, name: Name<'_>) -> MutexGuard<'_, Shard> {
+        let [.., high, low] = *name.key.as_bytes();
         lock(self.nth(usize::from(u16::from_be_bytes([high, low]))))
     }
 
@@ -82,28 +86,15 @@ impl Shared {
     }
 
     fn begin(&self, request: &BeginRequest) -> Result<Begin, StoreError> {
+        let name = self.hasher.name(&request.key);
         loop {
             let now = self.now();
-            let mut shard = self.shard(&request.key);
-            let known = shard.update(request.key, now, &self.room, |slot| {
-                match Record::begin(slot, request, now) {
-                    Ok(Step { answer, changed }) => (Ok(answer), changed),
-                    Err(error) => (Err(error), false),
-                }
-            });
-            if let Some(begun) = known {
-                return begun;
-            }
-            if self.room.take_record() {
-                let mut slot = None;
-                let begun = Record::begin(&mut slot, request, now).map(|step| step.answer);
-                match slot {
-                    Some(record) => shard.insert(request.key, record, now),
-                    None => self.room.return_record(),
-                }
-                // Expired records go little by little, so that nobody has to purge.
-                shard.purge(2, now, &self.room);
-                return begun;
+            let mut shard = self.shard(name);
+            let number = shard.find(name);
+            if let Some(number) = number.or_else(|| shard.occupy(name, now, &self.room)) {
+                let step = |slot: &mut Option<Record>| Record::begin(slot, request, now);
+                let begun = shard.step(number, now, &self.room, step);
+                return begun.map(|step| step.answer);
             }
             drop(shard);
             self.make_room(now, Shard::make_room)?;
@@ -116,8 +107,13 @@ impl Shared {
         response: &StoredResponse,
         retention: Duration,
     ) -> Result<Settled, StoreError> {
-        let cut = self.cut(response)?;
-        let response = cut.as_ref().unwrap_or(response);
+        let cut;
+        let response = if self.fits(response) {
+            response
+        } else {
+            cut = self.cut(response)?;
+            &cut
+        };
         self.take_bytes(response)?;
         let settled = self.step(claim.key(), |slot, now| {
             Record::complete(slot, claim.token(), response, retention, now)
@@ -133,7 +129,11 @@ impl Shared {
         else {
             return Ok(self.step(key, |slot, now| Record::adopt(slot, resolution, now)));
         };
-        let response = self.cut(response)?.unwrap_or_else(|| response.clone());
+        let response = if self.fits(response) {
+            response.clone()
+        } else {
+            self.cut(response)?
+        };
         self.take_bytes(&response)?;
         let resolution = Resolution::Completed {
             response: response.clone(),
@@ -148,26 +148,28 @@ impl Shared {
         key: &RecordKey,
         step: impl Fn(&mut Option<Record>, Duration) -> Step<Settled>,
     ) -> Settled {
-        let now = self.now();
-        let known = self.shard(key).update(*key, now, &self.room, |slot| {
-            let Step { answer, changed } = step(slot, now);
-            (answer, changed)
-        });
-        // On an absent record a step changes nothing, and says so.
-        known.unwrap_or_else(|| step(&mut None, now).answer)
+        let (name, now) = (self.hasher.name(key), self.now());
+        let mut shard = self.shard(name);
+        match shard.find(name) {
+            Some(number) => shard.step(number, now, &self.room, |slot| step(slot, now)),
+            // It changes nothing, and says so.
+            None => step(&mut None, now),
+        }
+        .answer
+    }
+
+    fn fits(&self, response: &StoredResponse) -> bool {
+        response.encoded().len() <= self.room.max_bytes
     }
 
     /// Of an answer that would never fit, what does.
-    fn cut(&self, response: &StoredResponse) -> Result<Option<StoredResponse>, StoreError> {
-        if response.encoded().len() <= self.room.max_bytes {
-            return Ok(None);
+    fn cut(&self, response: &StoredResponse) -> Result<StoredResponse, StoreError> {
+        let response = response.drop_body()?;
+        if self.fits(&response) {
+            return Ok(response);
         }
-        let mut response = response.drop_body()?;
-        if response.encoded().len() > self.room.max_bytes {
-            let status = response.to_response()?.status();
-            response = StoredResponse::without_body(status, &HeaderMap::new());
-        }
-        Ok(Some(response))
+        let status = response.to_response()?.status();
+        Ok(StoredResponse::without_body(status, &HeaderMap::new()))
     }
 
     fn take_bytes(&self, response: &StoredResponse) -> Result<(), StoreError> {
@@ -210,19 +212,20 @@ impl Shared {
     }
 
     async fn wait(&self, key: &RecordKey, limit: Duration) {
+        let name = self.hasher.name(key);
         let deadline = self.now().saturating_add(limit);
         while self.now() < deadline {
             let waiters;
             let changed;
             let lease_end;
             {
-                let mut shard = self.shard(key);
+                let mut shard = self.shard(name);
                 let now = self.now();
-                let record = shard.record(key);
+                let record = shard.record(name);
                 let Some(end) = record.and_then(|record| record.busy_until(now)) else {
                     return;
                 };
-                let Some(found) = shard.waiters(key) else {
+                let Some(found) = shard.waiters(name) else {
                     return;
                 };
                 // Registered under the lock: no settlement can slip in between.
