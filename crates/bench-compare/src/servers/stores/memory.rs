@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Mutex;
+use std::sync::{Barrier, Mutex};
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use bench_compare::clock::{Batch, interleave};
@@ -86,42 +87,74 @@ impl Maps {
 
 /// Measures both.
 pub(super) fn section() -> Result<Section, Failure> {
-    let requests = requests()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()?;
+    let mut rows = Vec::new();
+    for threads in [1, 2] {
+        rows.extend(compare(&requests(threads)?));
+    }
+    Ok(Section::new(
+        "store in memory",
+        "a cycle begins a key, completes it, and is given the answer again; the maps neither expire nor \
+         are bounded",
+        rows,
+    ))
+}
+
+/// `work` has the requests of each thread.
+fn compare(work: &[Vec<BeginRequest>]) -> [Row; 2] {
     let mut batches: [Batch<'_>; 2] = [
         Box::new(|| {
             let maps = Maps::new();
-            let begun = Instant::now();
-            assert!(by_hand(&maps, &requests), "a key was taken");
-            begun.elapsed()
+            longest(work, |requests| {
+                let begun = Instant::now();
+                assert!(by_hand(&maps, requests), "a key was taken");
+                begun.elapsed()
+            })
         }),
         Box::new(|| {
             let store = MemoryStore::default();
-            runtime.block_on(tokio::task::unconstrained(async {
-                let begun = Instant::now();
-                let kept = ours(&store, &requests).await;
-                assert!(matches!(kept, Ok(true)), "a key was taken: {kept:?}");
-                begun.elapsed()
-            }))
+            longest(work, |requests| {
+                let runtime = tokio::runtime::Builder::new_current_thread().build();
+                let runtime = runtime.expect("it needs nothing");
+                runtime.block_on(tokio::task::unconstrained(async {
+                    let begun = Instant::now();
+                    let kept = ours(&store, requests).await;
+                    assert!(matches!(kept, Ok(true)), "a key was taken: {kept:?}");
+                    begun.elapsed()
+                }))
+            })
         }),
     ];
     let timings = interleave(&mut batches, ROUNDS, CYCLES);
     let (maps, store) = (timings[0], timings[1]);
-    let against = "Mutex<HashMap> × 16";
-    Ok(Section::new(
-        "store in memory",
-        "a cycle begins a key, completes it, and is given the answer again; one thread; the maps neither \
-         expire nor are bounded",
-        vec![
-            Row::new(against, "").figure("ns a cycle", maps.nanos),
-            Row::new("store-memory", against)
-                .ratio(store.ratio)
-                .figure("ns a cycle", store.nanos)
-                .goal(Some(verdict(store.ratio.median))),
-        ],
-    ))
+    let threads = work.len();
+    let against = format!("Mutex<HashMap> × 16/{threads}-threads");
+    [
+        Row::new(against.clone(), "").figure("ns a cycle", maps.nanos),
+        Row::new(format!("store-memory/{threads}-threads"), &against)
+            .ratio(store.ratio)
+            .figure("ns a cycle", store.nanos)
+            .goal(Some(verdict(store.ratio.median))),
+    ]
+}
+
+/// How long the slowest of all threads took, which begin together.
+fn longest(
+    work: &[Vec<BeginRequest>],
+    run: impl Fn(&[BeginRequest]) -> Duration + Sync,
+) -> Duration {
+    let barrier = Barrier::new(work.len());
+    std::thread::scope(|scope| {
+        let threads = work.iter().map(|requests| {
+            scope.spawn(|| {
+                barrier.wait();
+                run(requests)
+            })
+        });
+        let threads: Vec<_> = threads.collect();
+        let times = threads.into_iter().map(ScopedJoinHandle::join);
+        times.map(|time| time.expect("no key is taken")).max()
+    })
+    .unwrap_or_default()
 }
 
 fn verdict(ratio: f64) -> Verdict {
@@ -133,18 +166,21 @@ fn verdict(ratio: f64) -> Verdict {
     }
 }
 
-fn requests() -> Result<Vec<BeginRequest>, StoreError> {
-    let request = |number: usize| {
+fn requests(threads: usize) -> Result<Vec<Vec<BeginRequest>>, StoreError> {
+    let request = || {
+        let token = Token::random()?;
         Ok(BeginRequest {
-            key: RecordKey::derive(&[&number.to_be_bytes()]),
+            key: RecordKey::derive(&[token.as_bytes()]),
             fingerprint: Fingerprint::from_bytes([1; Fingerprint::LEN]),
-            token: Token::random()?,
+            token,
             lease: Duration::from_secs(60),
             retention: DAY,
             orphan: OrphanPolicy::ReExecute,
         })
     };
-    (0..CYCLES).map(request).collect()
+    (0..threads)
+        .map(|_| (0..CYCLES).map(|_| request()).collect())
+        .collect()
 }
 
 fn answer() -> StoredResponse {
@@ -185,11 +221,21 @@ mod tests {
 
     #[tokio::test]
     async fn both_keep_every_answer_and_give_a_key_once() {
-        let requests = requests().unwrap();
+        let work = requests(2).unwrap();
         let (maps, store) = (Maps::new(), MemoryStore::default());
-        assert!(by_hand(&maps, &requests));
-        assert!(ours(&store, &requests).await.unwrap());
-        assert!(!by_hand(&maps, &requests));
-        assert!(!ours(&store, &requests).await.unwrap());
+        for requests in &work {
+            assert!(by_hand(&maps, requests));
+            assert!(ours(&store, requests).await.unwrap());
+        }
+        assert!(!by_hand(&maps, &work[1]));
+        assert!(!ours(&store, &work[1]).await.unwrap());
+    }
+
+    #[test]
+    fn the_slowest_thread_counts() {
+        let request = requests(1).unwrap().remove(0).remove(0);
+        let work = [1, 3, 2].map(|count| vec![request; count]);
+        let took = longest(&work, |requests| Duration::from_secs(requests.len() as u64));
+        assert_eq!(took, Duration::from_secs(3));
     }
 }
