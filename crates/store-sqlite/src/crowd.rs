@@ -1,3 +1,7 @@
+use std::sync::atomic::{
+    AtomicBool,
+    Ordering::{AcqRel, Release},
+};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Wake, Waker};
 
@@ -5,6 +9,8 @@ use std::task::{Context, Wake, Waker};
 #[derive(Debug, Default)]
 pub(crate) struct Crowd {
     seats: Mutex<Seats>,
+    /// Something has happened, and nobody has looked yet.
+    news: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -27,6 +33,11 @@ impl Crowd {
         }
     }
 
+    /// Whether something has happened since the last who asked.
+    pub(crate) fn take_news(&self) -> bool {
+        self.news.swap(false, AcqRel)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Seats> {
         // A panic under the lock can only come from a failed allocation.
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
@@ -39,6 +50,8 @@ impl Wake for Crowd {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        // Before anybody is woken, who will ask for it.
+        self.news.store(true, Release);
         let wakers: Vec<_> = {
             let mut seats = self.lock();
             seats.wakers.iter_mut().filter_map(Option::take).collect()
@@ -77,5 +90,37 @@ impl Drop for Seat {
             *waker = None;
         }
         seats.free.push(self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Looks for news when it is woken, as a task on another thread might at once.
+    struct Reader {
+        crowd: Arc<Crowd>,
+        read: AtomicBool,
+    }
+
+    impl Wake for Reader {
+        fn wake(self: Arc<Self>) {
+            self.read.store(self.crowd.take_news(), Release);
+        }
+    }
+
+    #[test]
+    fn whoever_is_woken_finds_the_news_and_nobody_finds_it_again() {
+        let crowd = Arc::new(Crowd::default());
+        let reader = Arc::new(Reader {
+            crowd: Arc::clone(&crowd),
+            read: AtomicBool::new(false),
+        });
+        let seat = crowd.enter();
+        seat.listen(&Context::from_waker(&Waker::from(Arc::clone(&reader))));
+        assert!(!crowd.take_news());
+        crowd.wake_by_ref();
+        assert!(reader.read.swap(false, AcqRel));
+        assert!(!crowd.take_news());
     }
 }

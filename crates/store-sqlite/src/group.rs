@@ -163,6 +163,10 @@ enum State {
 
 impl Work {
     fn advance(&mut self, group: &Group) -> State {
+        if self.batch.is_some() && !group.crowd.take_news() {
+            // Most who are polled have just come, or were woken with somebody who was quicker.
+            return State::Waiting;
+        }
         // Out of its place while it is polled: one that panics is not polled again.
         let mut batch: Batch = if let Some(batch) = self.batch.take() {
             batch
