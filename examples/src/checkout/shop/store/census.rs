@@ -26,6 +26,10 @@ impl Location {
     ///
     /// # Errors
     /// When something is damaged, or cannot be read.
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "redis", feature = "sqlite")),
+        expect(clippy::unused_async, reason = "what is in memory is at hand")
+    )]
     pub async fn census(&self) -> Result<Census, StoreError> {
         match self {
             // What nobody has open is no more.

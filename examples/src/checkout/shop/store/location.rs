@@ -123,6 +123,10 @@ impl Location {
     ///
     /// # Errors
     /// When it cannot be reached, is damaged, or belongs to another process.
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "redis", feature = "sqlite")),
+        expect(clippy::unused_async, reason = "what is in memory is at hand")
+    )]
     pub async fn open(&self) -> Result<Store, StoreError> {
         match self {
             Self::Memory => Ok(Store::default()),
