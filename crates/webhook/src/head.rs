@@ -87,6 +87,20 @@ pub fn decimal(text: &[u8]) -> Option<u64> {
     sound.then_some(number)
 }
 
+/// A [`decimal`] number as it came: its value, and its one spelling.
+#[derive(Clone, Copy)]
+pub(crate) struct Number<'a> {
+    pub(crate) value: u64,
+    pub(crate) text: &'a [u8],
+}
+
+impl<'a> Number<'a> {
+    #[inline]
+    pub(crate) fn read(text: &'a [u8]) -> Option<Self> {
+        decimal(text).map(|value| Self { value, text })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,8 @@
 //! Message authentication codes, and the one place where anything is compared with a secret.
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::block_api::HmacCore;
+use hmac::digest::block_api::{Buffer, EagerHash, FixedOutputCore, UpdateCore};
+use hmac::digest::{KeyInit, Output};
 use sha1::Sha1;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
@@ -40,54 +42,104 @@ pub(crate) fn equal(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && bool::from(differences.ct_eq(&0_u8))
 }
 
-/// An HMAC that has taken in its key, and perhaps some of the message.
-#[derive(Clone)]
-pub(crate) enum State {
-    Sha1(Hmac<Sha1>),
-    Sha256(Hmac<Sha256>),
+/// A key that an HMAC has taken in, ready to go on from.
+enum Key {
+    Sha1(HmacCore<Sha1>),
+    Sha256(HmacCore<Sha256>),
 }
 
-impl State {
+impl Key {
     fn new(algorithm: Algorithm, key: &[u8]) -> Result<Self, Fault> {
         let keyed = match algorithm {
-            Algorithm::Sha1 => Hmac::new_from_slice(key).map(Self::Sha1),
-            Algorithm::Sha256 => Hmac::new_from_slice(key).map(Self::Sha256),
+            Algorithm::Sha1 => HmacCore::new_from_slice(key).map(Self::Sha1),
+            Algorithm::Sha256 => HmacCore::new_from_slice(key).map(Self::Sha256),
         };
         // HMAC takes keys of any length; an empty one is refused where secrets are parsed.
         keyed.map_err(|_| Fault::Length("a length that HMAC takes"))
     }
 
     #[inline]
+    fn start(&self) -> State {
+        match self {
+            Self::Sha1(key) => State::Sha1(Running::new(key)),
+            Self::Sha256(key) => State::Sha256(Running::new(key)),
+        }
+    }
+}
+
+/// An HMAC that has taken in its key, and perhaps some of the message.
+pub(crate) enum State {
+    Sha1(Running<Sha1>),
+    Sha256(Running<Sha256>),
+}
+
+impl State {
+    #[inline]
     pub(crate) fn update(&mut self, piece: &[u8]) {
         match self {
-            Self::Sha1(mac) => mac.update(piece),
-            Self::Sha256(mac) => mac.update(piece),
+            Self::Sha1(running) => running.update(piece),
+            Self::Sha256(running) => running.update(piece),
         }
     }
 
-    /// What `with` makes of the code of the message taken in.
+    /// The code of the message taken in; what is left of this is good for nothing.
     #[inline]
-    fn finish<R>(self, with: impl FnOnce(&[u8]) -> R) -> R {
-        match self {
-            Self::Sha1(mac) => with(&mac.finalize().into_bytes()),
-            Self::Sha256(mac) => with(&mac.finalize().into_bytes()),
-        }
-    }
-
-    /// Whether one of the tags is the code of the message taken in.
-    #[inline]
-    pub(crate) fn fits(self, tags: &[Option<Tag>]) -> bool {
-        self.finish(|code| {
-            let fits = |tag: &Tag| equal(code, tag.as_slice());
-            tags.iter().flatten().any(fits)
+    pub(crate) fn code(&mut self) -> Code {
+        Code(match self {
+            Self::Sha1(running) => Tag::of(&running.finish()),
+            Self::Sha256(running) => Tag::of(&running.finish()),
         })
+    }
+}
+
+/// What an HMAC comes to, to be compared in constant time alone.
+pub(crate) struct Code(Tag);
+
+impl Code {
+    /// Whether this is what a sender sent.
+    #[inline]
+    pub(crate) fn is(&self, tag: &Tag) -> bool {
+        equal(self.0.as_slice(), tag.as_slice())
+    }
+
+    pub(crate) fn is_among(&self, tags: &[Option<Tag>]) -> bool {
+        tags.iter().flatten().any(|tag| self.is(tag))
+    }
+}
+
+/// [`hmac::Hmac`] in its two parts: it would be moved, buffer and all, to be finished.
+pub(crate) struct Running<D: EagerHash> {
+    core: HmacCore<D>,
+    buffer: Buffer<HmacCore<D>>,
+}
+
+impl<D: EagerHash> Running<D> {
+    #[inline]
+    fn new(key: &HmacCore<D>) -> Self {
+        Self {
+            core: key.clone(),
+            buffer: Buffer::<HmacCore<D>>::default(),
+        }
+    }
+
+    #[inline]
+    fn update(&mut self, piece: &[u8]) {
+        let Self { core, buffer } = self;
+        buffer.digest_blocks(piece, |blocks| core.update_blocks(blocks));
+    }
+
+    #[inline]
+    fn finish(&mut self) -> Output<HmacCore<D>> {
+        let mut code = Output::<HmacCore<D>>::default();
+        self.core.finalize_fixed_core(&mut self.buffer, &mut code);
+        code
     }
 }
 
 /// The keys of one sender, each ready to go on from.
 pub(crate) struct Keys {
-    first: State,
-    rest: Vec<State>,
+    first: Key,
+    rest: Vec<Key>,
 }
 
 impl Keys {
@@ -108,7 +160,7 @@ impl Keys {
                 if key.is_empty() {
                     return Err(Fault::Empty);
                 }
-                State::new(algorithm, &key)
+                Key::new(algorithm, &key)
             })?
             .into_iter();
         let first = states.next().ok_or(InvalidSecret::new(0, Fault::None))?;
@@ -119,7 +171,7 @@ impl Keys {
     /// Begins a code under the first key.
     #[inline]
     pub(crate) fn start(&self) -> State {
-        self.first.clone()
+        self.first.start()
     }
 
     /// The place of the key under which one of the tags fits a message, which is handed over in pieces.
@@ -130,7 +182,7 @@ impl Keys {
     ) -> Option<usize> {
         let mut first = self.start();
         message(&mut |piece| first.update(piece));
-        if first.fits(tags) {
+        if first.code().is_among(tags) {
             return Some(0);
         }
         self.find_later(tags, message)
@@ -142,10 +194,10 @@ impl Keys {
         tags: &[Option<Tag>],
         message: impl Fn(&mut dyn FnMut(&[u8])),
     ) -> Option<usize> {
-        let mut later = self.rest.iter().cloned();
-        let found = later.position(|mut state| {
+        let found = self.rest.iter().position(|key| {
+            let mut state = key.start();
             message(&mut |piece| state.update(piece));
-            state.fits(tags)
+            state.code().is_among(tags)
         });
         Some(found? + 1)
     }
@@ -158,9 +210,9 @@ impl Keys {
     /// The code of a message under the key at this place, or under the first one.
     pub(crate) fn sign_by(&self, index: usize, message: &[u8]) -> Vec<u8> {
         let later = index.checked_sub(1).and_then(|later| self.rest.get(later));
-        let mut state = later.unwrap_or(&self.first).clone();
+        let mut state = later.unwrap_or(&self.first).start();
         state.update(message);
-        state.finish(<[u8]>::to_vec)
+        state.code().0.as_slice().to_vec()
     }
 }
 
@@ -189,7 +241,7 @@ mod tests {
             let mut running = keys.start();
             running.update(b"what do ya want ");
             running.update(b"for nothing?");
-            assert!(running.fits(&[None, Some(tag(code))]));
+            assert!(running.code().is_among(&[None, Some(tag(code))]));
         }
     }
 
@@ -207,10 +259,11 @@ mod tests {
     #[test]
     fn no_tag_fits_nothing() {
         let keys = Keys::raw(Algorithm::Sha256, &"Jefe".into()).unwrap();
-        assert!(!keys.start().fits(&[]));
-        assert!(!keys.start().fits(&[None, None]));
+        let code = keys.start().code();
+        assert!(!code.is_among(&[]));
+        assert!(!code.is_among(&[None, None]));
         // A tag of no bytes is not the prefix of anything.
-        assert!(!keys.start().fits(&[Some(tag(""))]));
+        assert!(!code.is(&tag("")));
     }
 
     #[test]

@@ -142,7 +142,8 @@ impl Scheme for Ed25519Scheme {
 
     fn begin(&self, head: &Parts) -> Result<Ed25519Progress, Refused> {
         let signatures = self.signatures(head)?;
-        let number = decimal(single(&head.headers, &self.form.timestamp)?);
+        let time = single(&head.headers, &self.form.timestamp)?;
+        let time = Some(time).filter(|time| decimal(time).is_some());
         let mut running: Vec<_> = self
             .keys
             .iter()
@@ -154,7 +155,7 @@ impl Scheme for Ed25519Scheme {
                 begun.map(move |running| (index, running))
             })
             .collect();
-        feed(&self.form.before, head, number, &mut |piece| {
+        feed(&self.form.before, head, time, &mut |piece| {
             for (_, running) in &mut running {
                 running.update(piece);
             }

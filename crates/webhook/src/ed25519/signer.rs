@@ -5,7 +5,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use http::{HeaderValue, Request};
 
 use crate::encoding::{Encoding, encode};
-use crate::hmac::{feed, since_epoch};
+use crate::hmac::{digits, feed, since_epoch};
 use crate::schemes::{base64_key, v1a_form};
 use crate::secret::Fault;
 use crate::{InvalidSecret, SignError};
@@ -62,7 +62,13 @@ impl StandardWebhooksV1aSigner {
 
         let mut message = Vec::new();
         let mut each = |piece: &[u8]| message.extend_from_slice(piece);
-        feed(&form.before, &head, Some(time), &mut each).map_err(|_| SignError::new())?;
+        feed(
+            &form.before,
+            &head,
+            Some(digits(time, &mut [0; 20])),
+            &mut each,
+        )
+        .map_err(|_| SignError::new())?;
         message.extend_from_slice(request.body().as_ref());
         let signature = encode(&self.0.sign(&message).to_bytes(), Encoding::Base64);
         let value = HeaderValue::from_str(&format!("v1a,{signature}"));

@@ -6,14 +6,11 @@ use memchr::memchr;
 
 use crate::Refused;
 use crate::encoding::{Encoding, Tag, encode};
-use crate::head::decimal;
+use crate::head::Number;
 use crate::mac::Algorithm;
 
 /// The most signatures that are tried of one header: as many as there can be secrets.
 const MOST: usize = 4;
-
-/// The signatures of a header.
-pub(super) type Tags = [Option<Tag>; MOST];
 
 type Text = Cow<'static, str>;
 
@@ -96,32 +93,58 @@ impl Signature {
         matches!(self.form, Form::Pairs { .. })
     }
 
-    /// Reads the header: its signatures into `tags`, and the time if it names one.
+    /// Reads the header: its first signature, and the time if it names one.
     ///
     /// What cannot be a signature is passed over; a header that has none is refused, and so is one into
     /// which two lines were folded, or that names two times.
-    pub(super) fn read(
+    #[inline]
+    pub(super) fn read<'a>(
         &self,
-        value: &[u8],
+        value: &'a [u8],
         algorithm: Algorithm,
-        tags: &mut Tags,
-    ) -> Result<Option<u64>, Refused> {
+    ) -> Result<(Tag, Option<Number<'a>>), Refused> {
+        let mut first = None;
+        let time = self.each(value, |text| {
+            // Mostly there is but one, and it fits: the others are read when they are needed.
+            first = first.or_else(|| self.tag(text, algorithm));
+            first.is_some()
+        })?;
+        Ok((first.ok_or(Refused::Mismatch)?, time))
+    }
+
+    /// All signatures of the header; those for which there is no room are passed over.
+    #[cold]
+    pub(super) fn all(&self, value: &[u8], algorithm: Algorithm) -> [Option<Tag>; MOST] {
+        let mut tags = [None; MOST];
         let mut free = tags.iter_mut();
-        let mut found = false;
-        // Whether this is a signature; one for which there is no room is passed over.
-        let mut keep = |text: &[u8]| {
-            let tag = Tag::decode(text, self.encoding, algorithm.len());
+        let _ = self.each(value, |text| {
+            let tag = self.tag(text, algorithm);
             let is_tag = tag.is_some();
             if is_tag && let Some(slot) = free.next() {
                 *slot = tag;
-                found = true;
             }
             is_tag
-        };
+        });
+        tags
+    }
+
+    #[inline]
+    fn tag(&self, text: &[u8], algorithm: Algorithm) -> Option<Tag> {
+        Tag::decode(text, self.encoding, algorithm.len())
+    }
+
+    /// Shows each text that stands where a signature does, and takes whether it is one; the time if the
+    /// header names one.
+    #[inline]
+    fn each<'a>(
+        &self,
+        value: &'a [u8],
+        mut see: impl FnMut(&[u8]) -> bool,
+    ) -> Result<Option<Number<'a>>, Refused> {
         let mut time = None;
         match &self.form {
             Form::Whole { prefix } => {
-                value.strip_prefix(prefix.as_bytes()).map(keep);
+                value.strip_prefix(prefix.as_bytes()).map(see);
             }
             Form::Pairs {
                 separator,
@@ -131,9 +154,9 @@ impl Signature {
                 for piece in pieces(value, *separator) {
                     let piece = piece.trim_ascii();
                     if let Some(text) = labelled(piece, label, b"=") {
-                        keep(text);
+                        see(text);
                     } else if let Some(text) = labelled(piece, clock, b"=") {
-                        let number = decimal(text).ok_or(Refused::Malformed)?;
+                        let number = Number::read(text).ok_or(Refused::Malformed)?;
                         if time.replace(number).is_some() {
                             return Err(Refused::Malformed);
                         }
@@ -143,21 +166,17 @@ impl Signature {
             }
             Form::Versions { label } => {
                 // Mostly there is but one: what decodes has neither a space nor a comma in it.
-                if !labelled(value, label, b",").is_some_and(&mut keep) {
+                if !labelled(value, label, b",").is_some_and(&mut see) {
                     for piece in pieces(value, ' ') {
                         if piece.split(|byte| *byte == b',').nth(2).is_some() {
                             return Err(Refused::Malformed);
                         }
-                        labelled(piece, label, b",").map(&mut keep);
+                        labelled(piece, label, b",").map(&mut see);
                     }
                 }
             }
         }
-        if found {
-            Ok(time)
-        } else {
-            Err(Refused::Mismatch)
-        }
+        Ok(time)
     }
 
     /// The header value that carries this code.

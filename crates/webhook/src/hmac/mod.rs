@@ -15,5 +15,5 @@ pub use self::{
 };
 
 #[cfg(feature = "ed25519")]
-pub(crate) use self::scheme::feed;
+pub(crate) use self::scheme::{digits, feed};
 pub(crate) use self::time::{near, since_epoch};

@@ -1,16 +1,18 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::future::{Ready, ready};
+use std::time::SystemTime;
 
 use buttress_event::EventId;
-use http::HeaderName;
 use http::request::Parts;
+use http::{HeaderMap, HeaderName};
 use memchr::memchr;
 
 use super::HmacBuilder;
-use super::form::{Signature, Tags};
+use super::form::Signature;
 use super::time::{Place, Timestamp};
-use crate::head::{decimal, label, optional, single};
+use crate::encoding::Tag;
+use crate::head::{Number, label, optional, single};
 use crate::json::{Scalar, members};
 use crate::mac::{Algorithm, Keys, State};
 use crate::{Delivery, Facts, IdKind, PublicUrl, Refused, Reply, Scheme, Verdict};
@@ -97,11 +99,16 @@ impl HmacScheme {
     }
 
     /// The timestamp's number, where the head has it.
-    fn number(&self, head: &Parts, pair: Option<u64>) -> Result<Option<u64>, Refused> {
+    #[inline]
+    fn number<'a>(
+        &self,
+        head: &'a Parts,
+        pair: Option<Number<'a>>,
+    ) -> Result<Option<Number<'a>>, Refused> {
         match self.shape.timestamp.as_ref().map(|time| &time.place) {
             Some(Place::Header(name)) => {
                 let text = single(&head.headers, name)?;
-                decimal(text).map(Some).ok_or(Refused::Malformed)
+                Number::read(text).map(Some).ok_or(Refused::Malformed)
             }
             Some(Place::Pair) => Ok(pair),
             Some(Place::Member(_)) | None => Ok(None),
@@ -115,53 +122,91 @@ impl HmacScheme {
         delivery: &Delivery<'_>,
     ) -> Result<Verdict, Refused> {
         let (head, headers) = (delivery.head, &delivery.head.headers);
-        let HmacProgress { number, .. } = progress;
-        feed(&self.shape.after, head, number, &mut |piece| {
-            progress.running.update(piece);
-        })?;
-        let HmacProgress { running, tags, .. } = progress;
-        // The other secrets are tried only now that the first one does not fit, on the body in whole.
-        let message = |each: &mut dyn FnMut(&[u8])| {
-            let _ = feed(&self.shape.before, head, number, each);
-            each(delivery.body);
-            let _ = feed(&self.shape.after, head, number, each);
+        let number = progress.number;
+        if !self.shape.after.is_empty() {
+            let mut buffer = [0; 20];
+            let time = number.map(|number| digits(number, &mut buffer));
+            feed(&self.shape.after, head, time, &mut |piece| {
+                progress.running.update(piece);
+            })?;
+        }
+        let code = progress.running.code();
+        let index = if code.is(&progress.tag) || code.is_among(&self.tags(headers)) {
+            0
+        } else {
+            self.find_later(delivery, number).ok_or(Refused::Mismatch)?
         };
-        let index = running
-            .fits(&tags)
-            .then_some(0)
-            .or_else(|| self.keys.find_later(&tags, message))
-            .ok_or(Refused::Mismatch)?;
         if delivery.body.is_empty() && !self.shape.empty_body {
             return Err(Refused::Missing);
         }
 
-        let mut receipt = self.facts.receipt().with_secret_index(index);
-        if let Some(timestamp) = &self.shape.timestamp {
-            let number = match (&timestamp.place, number) {
-                (Place::Member(name), _) => member_number(delivery.body, name)?,
-                (_, number) => number.ok_or(Refused::Missing)?,
-            };
-            let signed = timestamp.check(number, self.facts.window, delivery.now)?;
-            receipt = receipt.with_timestamp(signed);
-        }
+        let signed = self.signed_at(number, delivery)?;
         if let Some(answers) = &self.shape.answers
             && let Some(reply) = answers(delivery.body, index)?
         {
             return Ok(Verdict::Handshake(reply));
         }
 
-        match self.id(delivery) {
-            EventId::None => {}
-            id => receipt = receipt.with_event_id(id),
-        }
+        // All names first: then the receipt is written where it stays.
+        let id = self.id(delivery);
         let text = |name: &Option<HeaderName>| label(headers, name.as_ref()?);
-        if let Some(topic) = text(&self.shape.topic) {
+        let (topic, account) = (text(&self.shape.topic), text(&self.shape.account));
+        let mut receipt = self
+            .facts
+            .receipt()
+            .with_secret_index(index)
+            .with_event_id(id);
+        if let Some(signed) = signed {
+            receipt = receipt.with_timestamp(signed);
+        }
+        if let Some(topic) = topic {
             receipt = receipt.with_topic(topic);
         }
-        if let Some(account) = text(&self.shape.account) {
+        if let Some(account) = account {
             receipt = receipt.with_account(account);
         }
         Ok(Verdict::Verified(receipt))
+    }
+
+    /// When the sender signed, if it says so, and if that is near enough to now.
+    #[inline]
+    fn signed_at(
+        &self,
+        number: Option<u64>,
+        delivery: &Delivery<'_>,
+    ) -> Result<Option<SystemTime>, Refused> {
+        let Some(timestamp) = &self.shape.timestamp else {
+            return Ok(None);
+        };
+        let number = match (&timestamp.place, number) {
+            (Place::Member(name), _) => member_number(delivery.body, name)?,
+            (_, number) => number.ok_or(Refused::Missing)?,
+        };
+        timestamp
+            .check(number, self.facts.window, delivery.now)
+            .map(Some)
+    }
+
+    /// All signatures of a head that has been begun with.
+    #[cold]
+    fn tags(&self, headers: &HeaderMap) -> [Option<Tag>; 4] {
+        let Shape { signature, .. } = &self.shape;
+        let value = single(headers, &signature.header).unwrap_or_default();
+        signature.all(value, self.shape.algorithm)
+    }
+
+    /// Tries the other secrets, now that the first one does not fit, on the body in whole.
+    #[cold]
+    fn find_later(&self, delivery: &Delivery<'_>, number: Option<u64>) -> Option<usize> {
+        let head = delivery.head;
+        let tags = self.tags(&head.headers);
+        let mut buffer = [0; 20];
+        let time = number.map(|number| digits(number, &mut buffer));
+        self.keys.find_later(&tags, |each| {
+            let _ = feed(&self.shape.before, head, time, each);
+            each(delivery.body);
+            let _ = feed(&self.shape.after, head, time, each);
+        })
     }
 
     fn id(&self, delivery: &Delivery<'_>) -> EventId {
@@ -190,12 +235,12 @@ impl Shape {
     }
 }
 
-/// Hands on the bytes of these parts.
+/// Hands on the bytes of these parts; `time` is the timestamp's number in digits.
 #[inline]
 pub(crate) fn feed(
     parts: &[Part],
     head: &Parts,
-    number: Option<u64>,
+    time: Option<&[u8]>,
     each: &mut (impl FnMut(&[u8]) + ?Sized),
 ) -> Result<(), Refused> {
     for (place, part) in parts.iter().enumerate() {
@@ -212,10 +257,7 @@ pub(crate) fn feed(
             }
             Part::Method => each(head.method.as_str().as_bytes()),
             Part::Text(text) => each(text.as_bytes()),
-            Part::Timestamp => {
-                let mut buffer = [0; 20];
-                each(digits(number.ok_or(Refused::Missing)?, &mut buffer));
-            }
+            Part::Timestamp => each(time.ok_or(Refused::Missing)?),
             Part::Url(url) => url.pieces(head, &mut |piece| each(piece)),
         }
     }
@@ -231,7 +273,7 @@ fn contains(value: &[u8], text: &[u8]) -> bool {
 }
 
 /// A number in digits, without allocating.
-fn digits(mut number: u64, buffer: &mut [u8; 20]) -> &[u8] {
+pub(crate) fn digits(mut number: u64, buffer: &mut [u8; 20]) -> &[u8] {
     let mut first = buffer.len();
     for (place, slot) in buffer.iter_mut().enumerate().rev() {
         *slot = b'0' + (number % 10) as u8;
@@ -256,7 +298,8 @@ fn member_number(body: &[u8], name: &str) -> Result<u64, Refused> {
 pub struct HmacProgress {
     running: State,
     number: Option<u64>,
-    tags: Tags,
+    /// The first of its signatures.
+    tag: Tag,
 }
 
 impl fmt::Debug for HmacProgress {
@@ -284,24 +327,19 @@ impl Scheme for HmacScheme {
     fn begin(&self, head: &Parts) -> Result<HmacProgress, Refused> {
         // An absent signature is known before the body is read.
         let signature = single(&head.headers, &self.shape.signature.header)?;
-        let mut progress = HmacProgress {
-            running: self.keys.start(),
-            number: None,
-            tags: Tags::default(),
-        };
-        let HmacProgress {
-            running,
-            number,
-            tags,
-        } = &mut progress;
-        let Shape { algorithm, .. } = self.shape;
-        let pair = self.shape.signature.read(signature, algorithm, tags)?;
+        let (tag, pair) = self.shape.signature.read(signature, self.shape.algorithm)?;
         for name in &self.shape.required {
             optional(&head.headers, name)?.ok_or(Refused::Missing)?;
         }
-        *number = self.number(head, pair)?;
-        feed(&self.shape.before, head, *number, &mut |piece| {
-            running.update(piece);
+        let number = self.number(head, pair)?;
+        let time = number.map(|number| number.text);
+        let mut progress = HmacProgress {
+            running: self.keys.start(),
+            number: number.map(|number| number.value),
+            tag,
+        };
+        feed(&self.shape.before, head, time, &mut |piece| {
+            progress.running.update(piece);
         })?;
         Ok(progress)
     }

@@ -35,10 +35,12 @@ impl HmacScheme {
         request: &mut Request<B>,
         now: SystemTime,
     ) -> Result<(), SignError> {
-        let number = self.shape.timestamp.as_ref().map(|time| time.number(now));
-        let time = number.map(|number| number.to_string()).unwrap_or_default();
+        let time = self.shape.timestamp.as_ref().map(|time| time.number(now));
+        let time = time.map(|number| number.to_string());
+        let time = time.as_deref();
         if let Some(Place::Header(name)) = self.shape.timestamp.as_ref().map(|time| &time.place) {
-            let value = HeaderValue::from_str(&time).map_err(|_| SignError(()))?;
+            let value =
+                HeaderValue::from_str(time.unwrap_or_default()).map_err(|_| SignError(()))?;
             request.headers_mut().insert(name, value);
         }
         let (mut head, ()) = Request::new(()).into_parts();
@@ -46,15 +48,16 @@ impl HmacScheme {
         head.uri = request.uri().clone();
         head.headers.clone_from(request.headers());
 
+        let signed = time.map(str::as_bytes);
         let mut message = Vec::new();
         let mut each = |piece: &[u8]| message.extend_from_slice(piece);
         let refused = |_: Refused| SignError(());
-        feed(&self.shape.before, &head, number, &mut each).map_err(refused)?;
+        feed(&self.shape.before, &head, signed, &mut each).map_err(refused)?;
         each(request.body().as_ref());
-        feed(&self.shape.after, &head, number, &mut each).map_err(refused)?;
+        feed(&self.shape.after, &head, signed, &mut each).map_err(refused)?;
 
         let code = self.keys.sign(&message);
-        let value = self.shape.signature.render(&code, &time);
+        let value = self.shape.signature.render(&code, time.unwrap_or_default());
         let value = HeaderValue::from_str(&value).map_err(|_| SignError(()))?;
         request
             .headers_mut()
