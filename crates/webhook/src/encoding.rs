@@ -16,7 +16,7 @@ pub enum Encoding {
 }
 
 /// A MAC as a header carries it: at most 32 bytes.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Tag {
     bytes: [u8; 32],
     len: u8,
@@ -36,14 +36,20 @@ impl Tag {
     }
 
     pub(crate) fn decode(text: &[u8], encoding: Encoding, len: usize) -> Option<Self> {
-        let mut bytes = [0; 32];
+        let mut tag = Self::default();
+        tag.fill(text, encoding, len).map(|()| tag)
+    }
+
+    /// As [`decode`](Self::decode), where it is; what it is otherwise is no tag.
+    #[inline]
+    pub(crate) fn fill(&mut self, text: &[u8], encoding: Encoding, len: usize) -> Option<()> {
+        let bytes = self.bytes.get_mut(..len)?;
+        self.len = u8::try_from(len).ok()?;
         match encoding {
-            Encoding::Base64 => base64(text, bytes.get_mut(..len)?)?,
-            Encoding::Hex => hex(text, bytes.get_mut(..len)?, &LOWER_CASE)?,
-            Encoding::HexAnyCase => hex(text, bytes.get_mut(..len)?, &ANY_CASE)?,
+            Encoding::Base64 => base64(text, bytes),
+            Encoding::Hex => hex(text, bytes, &LOWER_CASE),
+            Encoding::HexAnyCase => hex(text, bytes, &ANY_CASE),
         }
-        let len = u8::try_from(len).ok()?;
-        Some(Self { bytes, len })
     }
 
     pub(crate) fn as_slice(&self) -> &[u8] {
@@ -57,21 +63,20 @@ pub(crate) fn base64(text: &[u8], out: &mut [u8]) -> Option<()> {
         return None;
     }
     let mut all = 0;
-    let mut group = |characters: [u8; 4]| {
-        let bits = characters.into_iter().fold(0_u32, |bits, character| {
-            let value = BASE64.value(character);
-            all |= value;
-            bits << 6 | u32::from(value)
-        });
+    let mut group = |[one, two, three, four]: [u8; 4]| {
+        let [first, second, third, fourth] = &BASE64;
+        let bits = at(first, one) | at(second, two) | at(third, three) | at(fourth, four);
+        all |= bits;
         let [_, bytes @ ..] = bits.to_be_bytes();
         bytes
     };
-    let (mut bytes, mut characters) = (out.chunks_exact_mut(3), text.chunks_exact(4));
-    for (three, four) in bytes.by_ref().zip(characters.by_ref()) {
-        three.copy_from_slice(&group(four.try_into().ok()?));
+    let (threes, rest) = out.as_chunks_mut();
+    let (fours, _) = text.as_chunks();
+    for (three, four) in threes.iter_mut().zip(fours) {
+        *three = group(*four);
     }
     // The last bytes do not fill the last character: it has no bits to spare that are set.
-    let spare = match (bytes.into_remainder(), characters.next()) {
+    let spare = match (rest, fours.get(threes.len())) {
         ([], None) => 0,
         ([only], Some(&[one, two, b'=', b'='])) => {
             let [high, spare, _] = group([one, two, b'A', b'A']);
@@ -85,8 +90,8 @@ pub(crate) fn base64(text: &[u8], out: &mut [u8]) -> Option<()> {
         }
         _ => return None,
     };
-    // Whether all of it was sound is asked once: no value has one of the upper bits.
-    (all < 64 && spare == 0).then_some(())
+    // Whether all of it was sound is asked once: three bytes leave the upper bits alone.
+    (all >> 24 == 0 && spare == 0).then_some(())
 }
 
 /// Fills `out` from text of exactly its length.
@@ -142,9 +147,41 @@ impl Digits {
 pub(crate) static ANY_CASE: Digits = Digits::new(&["0123456789abcdef", "0123456789ABCDEF"]);
 /// Lower-case digits only.
 pub(crate) static LOWER_CASE: Digits = Digits::new(&["0123456789abcdef"]);
-/// The standard alphabet.
-static BASE64: Digits =
-    Digits::new(&["ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"]);
+/// The values of the standard alphabet, where they stand in the three bytes of a group of four.
+static BASE64: [[u32; 256]; 4] = {
+    let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let Digits(values) = Digits::new(&[alphabet]);
+    [
+        shifted(&values, 18),
+        shifted(&values, 12),
+        shifted(&values, 6),
+        shifted(&values, 0),
+    ]
+};
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "the compiler checks it as it evaluates it"
+)]
+const fn shifted(values: &[u8; 256], by: u32) -> [u32; 256] {
+    let mut shifted = [u32::MAX; 256];
+    let mut character = 0;
+    while character < values.len() {
+        if values[character] < 64 {
+            shifted[character] = (values[character] as u32) << by;
+        }
+        character += 1;
+    }
+    shifted
+}
+
+fn at(values: &[u32; 256], character: u8) -> u32 {
+    // There is one for every character.
+    values
+        .get(usize::from(character))
+        .copied()
+        .unwrap_or(u32::MAX)
+}
 
 /// The value of one digit of either case.
 pub(crate) fn any_digit(character: u8) -> Option<u8> {
