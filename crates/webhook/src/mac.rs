@@ -1,12 +1,11 @@
 //! Message authentication codes, and the one place where anything is compared with a secret.
 
-use hmac::block_api::HmacCore;
-use hmac::digest::block_api::{Buffer, EagerHash, FixedOutputCore, UpdateCore};
-use hmac::digest::{KeyInit, Output};
-use sha1::Sha1;
-use sha2::Sha256;
+mod state;
+
 use subtle::ConstantTimeEq;
 
+use self::state::Key;
+pub(crate) use self::state::State;
 use crate::encoding::Tag;
 use crate::secret::Fault;
 use crate::{InvalidSecret, Secrets};
@@ -40,100 +39,6 @@ pub(crate) fn equal(one: &[u8], other: &[u8]) -> bool {
         .zip(other)
         .fold(0, |differences, (one, other)| differences | (one ^ other));
     one.len() == other.len() && bool::from(differences.ct_eq(&0_u8))
-}
-
-/// A key that an HMAC has taken in, ready to go on from.
-enum Key {
-    Sha1(HmacCore<Sha1>),
-    Sha256(HmacCore<Sha256>),
-}
-
-impl Key {
-    fn new(algorithm: Algorithm, key: &[u8]) -> Result<Self, Fault> {
-        let keyed = match algorithm {
-            Algorithm::Sha1 => HmacCore::new_from_slice(key).map(Self::Sha1),
-            Algorithm::Sha256 => HmacCore::new_from_slice(key).map(Self::Sha256),
-        };
-        // HMAC takes keys of any length; an empty one is refused where secrets are parsed.
-        keyed.map_err(|_| Fault::Length("a length that HMAC takes"))
-    }
-
-    #[inline]
-    fn start(&self) -> State {
-        match self {
-            Self::Sha1(key) => State::Sha1(Running::new(key)),
-            Self::Sha256(key) => State::Sha256(Running::new(key)),
-        }
-    }
-}
-
-/// An HMAC that has taken in its key, and perhaps some of the message.
-pub(crate) enum State {
-    Sha1(Running<Sha1>),
-    Sha256(Running<Sha256>),
-}
-
-impl State {
-    #[inline]
-    pub(crate) fn update(&mut self, piece: &[u8]) {
-        match self {
-            Self::Sha1(running) => running.update(piece),
-            Self::Sha256(running) => running.update(piece),
-        }
-    }
-
-    /// The code of the message taken in; what is left of this is good for nothing.
-    #[inline]
-    pub(crate) fn code(&mut self) -> Code {
-        Code(match self {
-            Self::Sha1(running) => Tag::of(&running.finish()),
-            Self::Sha256(running) => Tag::of(&running.finish()),
-        })
-    }
-}
-
-/// What an HMAC comes to, to be compared in constant time alone.
-pub(crate) struct Code(Tag);
-
-impl Code {
-    /// Whether this is what a sender sent.
-    #[inline]
-    pub(crate) fn is(&self, tag: &Tag) -> bool {
-        equal(self.0.as_slice(), tag.as_slice())
-    }
-
-    pub(crate) fn is_among(&self, tags: &[Option<Tag>]) -> bool {
-        tags.iter().flatten().any(|tag| self.is(tag))
-    }
-}
-
-/// [`hmac::Hmac`] in its two parts: it would be moved, buffer and all, to be finished.
-pub(crate) struct Running<D: EagerHash> {
-    core: HmacCore<D>,
-    buffer: Buffer<HmacCore<D>>,
-}
-
-impl<D: EagerHash> Running<D> {
-    #[inline]
-    fn new(key: &HmacCore<D>) -> Self {
-        Self {
-            core: key.clone(),
-            buffer: Buffer::<HmacCore<D>>::default(),
-        }
-    }
-
-    #[inline]
-    fn update(&mut self, piece: &[u8]) {
-        let Self { core, buffer } = self;
-        buffer.digest_blocks(piece, |blocks| core.update_blocks(blocks));
-    }
-
-    #[inline]
-    fn finish(&mut self) -> Output<HmacCore<D>> {
-        let mut code = Output::<HmacCore<D>>::default();
-        self.core.finalize_fixed_core(&mut self.buffer, &mut code);
-        code
-    }
 }
 
 /// The keys of one sender, each ready to go on from.
@@ -212,12 +117,13 @@ impl Keys {
         let later = index.checked_sub(1).and_then(|later| self.rest.get(later));
         let mut state = later.unwrap_or(&self.first).start();
         state.update(message);
-        state.code().0.as_slice().to_vec()
+        state.code().to_vec()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use hmac::{Hmac, KeyInit, Mac};
     use proptest::prelude::*;
 
     use super::*;
@@ -238,10 +144,10 @@ mod tests {
             (Algorithm::Sha1, "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"),
         ] {
             let keys = Keys::raw(algorithm, &"Jefe".into()).unwrap();
-            let mut running = keys.start();
-            running.update(b"what do ya want ");
-            running.update(b"for nothing?");
-            assert!(running.code().is_among(&[None, Some(tag(code))]));
+            let mut state = keys.start();
+            state.update(b"what do ya want ");
+            state.update(b"for nothing?");
+            assert!(state.code().is_among(&[None, Some(tag(code))]));
         }
     }
 
@@ -277,7 +183,32 @@ mod tests {
         assert!(!refused(["1", "2", "3", "4"].into()));
     }
 
+    /// A code that nothing was cut for.
+    fn whole<M: Mac + KeyInit>(message: &[u8]) -> Vec<u8> {
+        let mac = <M as KeyInit>::new_from_slice(b"Jefe").unwrap();
+        mac.chain_update(message).finalize().into_bytes().to_vec()
+    }
+
     proptest! {
+        #[test]
+        fn a_code_does_not_depend_on_how_its_message_is_cut(
+            pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..150), 0..8),
+        ) {
+            for algorithm in [Algorithm::Sha1, Algorithm::Sha256] {
+                let keys = Keys::raw(algorithm, &"Jefe".into()).unwrap();
+                let mut state = keys.start();
+                for piece in &pieces {
+                    state.update(piece);
+                }
+                let message = pieces.concat();
+                let whole = match algorithm {
+                    Algorithm::Sha1 => whole::<Hmac<sha1::Sha1>>(&message),
+                    Algorithm::Sha256 => whole::<Hmac<sha2::Sha256>>(&message),
+                };
+                prop_assert!(state.code().is(&Tag::of(&whole)));
+            }
+        }
+
         #[test]
         fn equal_says_what_is_equal(one in "[ab]{0,4}", other in "[ab]{0,4}") {
             prop_assert_eq!(equal(one.as_bytes(), other.as_bytes()), one == other);
