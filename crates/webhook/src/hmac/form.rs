@@ -93,7 +93,7 @@ impl Signature {
         matches!(self.form, Form::Pairs { .. })
     }
 
-    /// Reads the header: its first signature, and the time if it names one.
+    /// Reads the header: its first signature into `first`, and the time if it names one.
     ///
     /// What cannot be a signature is passed over; a header that has none is refused, and so is one into
     /// which two lines were folded, or that names two times.
@@ -102,14 +102,19 @@ impl Signature {
         &self,
         value: &'a [u8],
         algorithm: Algorithm,
-    ) -> Result<(Tag, Option<Number<'a>>), Refused> {
-        let mut first = None;
+        first: &mut Tag,
+    ) -> Result<Option<Number<'a>>, Refused> {
+        let mut found = false;
         let time = self.each(value, |text| {
             // Mostly there is but one, and it fits: the others are read when they are needed.
-            first = first.or_else(|| self.tag(text, algorithm));
-            first.is_some()
+            found = found || first.fill(text, self.encoding, algorithm.len()).is_some();
+            found
         })?;
-        Ok((first.ok_or(Refused::Mismatch)?, time))
+        if found {
+            Ok(time)
+        } else {
+            Err(Refused::Mismatch)
+        }
     }
 
     /// All signatures of the header; those for which there is no room are passed over.
@@ -118,7 +123,7 @@ impl Signature {
         let mut tags = [None; MOST];
         let mut free = tags.iter_mut();
         let _ = self.each(value, |text| {
-            let tag = self.tag(text, algorithm);
+            let tag = Tag::decode(text, self.encoding, algorithm.len());
             let is_tag = tag.is_some();
             if is_tag && let Some(slot) = free.next() {
                 *slot = tag;
@@ -126,11 +131,6 @@ impl Signature {
             is_tag
         });
         tags
-    }
-
-    #[inline]
-    fn tag(&self, text: &[u8], algorithm: Algorithm) -> Option<Tag> {
-        Tag::decode(text, self.encoding, algorithm.len())
     }
 
     /// Shows each text that stands where a signature does, and takes whether it is one; the time if the

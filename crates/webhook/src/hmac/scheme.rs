@@ -12,7 +12,7 @@ use super::HmacBuilder;
 use super::form::Signature;
 use super::time::{Place, Timestamp};
 use crate::encoding::Tag;
-use crate::head::{Number, label, optional, single};
+use crate::head::{Number, label, optional, optionals, single};
 use crate::json::{Scalar, members};
 use crate::mac::{Algorithm, Keys, State};
 use crate::{Delivery, Facts, IdKind, PublicUrl, Refused, Reply, Scheme, Verdict};
@@ -51,6 +51,15 @@ pub(super) enum Id {
     Header(HeaderName),
     Member(Cow<'static, str>),
     None,
+}
+
+impl Id {
+    const fn header(&self) -> Option<&HeaderName> {
+        match self {
+            Self::Header(name) => Some(name),
+            Self::Member(_) | Self::None => None,
+        }
+    }
 }
 
 /// A sender that signs with an HMAC.
@@ -98,27 +107,10 @@ impl HmacScheme {
         self
     }
 
-    /// The timestamp's number, where the head has it.
-    #[inline]
-    fn number<'a>(
-        &self,
-        head: &'a Parts,
-        pair: Option<Number<'a>>,
-    ) -> Result<Option<Number<'a>>, Refused> {
-        match self.shape.timestamp.as_ref().map(|time| &time.place) {
-            Some(Place::Header(name)) => {
-                let text = single(&head.headers, name)?;
-                Number::read(text).map(Some).ok_or(Refused::Malformed)
-            }
-            Some(Place::Pair) => Ok(pair),
-            Some(Place::Member(_)) | None => Ok(None),
-        }
-    }
-
     #[inline]
     fn judge(
         &self,
-        mut progress: HmacProgress,
+        progress: &mut HmacProgress,
         delivery: &Delivery<'_>,
     ) -> Result<Verdict, Refused> {
         let (head, headers) = (delivery.head, &delivery.head.headers);
@@ -236,17 +228,29 @@ impl Shape {
 }
 
 /// Hands on the bytes of these parts; `time` is the timestamp's number in digits.
-#[inline]
 pub(crate) fn feed(
     parts: &[Part],
     head: &Parts,
     time: Option<&[u8]>,
     each: &mut (impl FnMut(&[u8]) + ?Sized),
 ) -> Result<(), Refused> {
+    let header = |name: &HeaderName| single(&head.headers, name);
+    feed_with(parts, head, header, time, each)
+}
+
+/// As [`feed`], with another way to look up the one value of a header.
+#[inline]
+fn feed_with<'a>(
+    parts: &[Part],
+    head: &'a Parts,
+    header: impl Fn(&HeaderName) -> Result<&'a [u8], Refused>,
+    time: Option<&[u8]>,
+    each: &mut (impl FnMut(&[u8]) + ?Sized),
+) -> Result<(), Refused> {
     for (place, part) in parts.iter().enumerate() {
         match part {
             Part::Header(name) => {
-                let value = single(&head.headers, name)?;
+                let value = header(name)?;
                 // A value that contains the separator after it could be cut in two ways.
                 if let Some(Part::Text(text)) = parts.get(place + 1)
                     && contains(value, text.as_bytes())
@@ -325,20 +329,42 @@ impl Scheme for HmacScheme {
 
     #[inline]
     fn begin(&self, head: &Parts) -> Result<HmacProgress, Refused> {
+        let place = self.shape.timestamp.as_ref().map(|time| &time.place);
+        let clock = match place {
+            Some(Place::Header(name)) => Some(name),
+            _ => None,
+        };
+        let id = self.shape.id.header();
+        let sought = [Some(&self.shape.signature.header), clock, id];
+        let [signature, clock, named] = optionals(&head.headers, sought);
         // An absent signature is known before the body is read.
-        let signature = single(&head.headers, &self.shape.signature.header)?;
-        let (tag, pair) = self.shape.signature.read(signature, self.shape.algorithm)?;
+        let signature = signature?.ok_or(Refused::Missing)?;
+        let mut progress = HmacProgress {
+            running: self.keys.start(),
+            number: None,
+            tag: Tag::default(),
+        };
+        let Shape { algorithm, .. } = self.shape;
+        let tag = &mut progress.tag;
+        let pair = self.shape.signature.read(signature, algorithm, tag)?;
         for name in &self.shape.required {
             optional(&head.headers, name)?.ok_or(Refused::Missing)?;
         }
-        let number = self.number(head, pair)?;
-        let time = number.map(|number| number.text);
-        let mut progress = HmacProgress {
-            running: self.keys.start(),
-            number: number.map(|number| number.value),
-            tag,
+        let number = match place {
+            Some(Place::Header(_)) => {
+                let text = clock?.ok_or(Refused::Missing)?;
+                Some(Number::read(text).ok_or(Refused::Malformed)?)
+            }
+            Some(Place::Pair) => pair,
+            Some(Place::Member(_)) | None => None,
         };
-        feed(&self.shape.before, head, time, &mut |piece| {
+        let time = number.map(|number| number.text);
+        progress.number = number.map(|number| number.value);
+        let header = |name: &HeaderName| match id {
+            Some(id) if id == name => named?.ok_or(Refused::Missing),
+            _ => single(&head.headers, name),
+        };
+        feed_with(&self.shape.before, head, header, time, &mut |piece| {
             progress.running.update(piece);
         })?;
         Ok(progress)
@@ -350,8 +376,8 @@ impl Scheme for HmacScheme {
     }
 
     #[inline]
-    fn finish(&self, progress: HmacProgress, delivery: &Delivery<'_>) -> Self::Finish {
-        ready(self.judge(progress, delivery))
+    fn finish(&self, mut progress: HmacProgress, delivery: &Delivery<'_>) -> Self::Finish {
+        ready(self.judge(&mut progress, delivery))
     }
 }
 
