@@ -5,7 +5,8 @@ use http::request::Parts;
 use http::{HeaderName, StatusCode};
 
 use super::form::Signature;
-use super::scheme::{HmacScheme, Id, Part, Shape};
+use super::part::Part;
+use super::scheme::{HmacScheme, Id, Shape};
 use super::time::{Place, Timestamp};
 use crate::mac::{Algorithm, Keys};
 use crate::scheme::{Covered, IdKind};

@@ -2,6 +2,7 @@
 
 mod builder;
 mod form;
+mod part;
 mod scheme;
 mod sign;
 mod time;
@@ -9,11 +10,12 @@ mod time;
 pub use self::{
     builder::HmacBuilder,
     form::Signature,
-    scheme::{HmacProgress, HmacScheme, Part},
+    part::Part,
+    scheme::{HmacProgress, HmacScheme},
     sign::SignError,
     time::Timestamp,
 };
 
 #[cfg(feature = "ed25519")]
-pub(crate) use self::scheme::{digits, feed};
+pub(crate) use self::part::{digits, feed};
 pub(crate) use self::time::{near, since_epoch};

@@ -4,7 +4,8 @@ use std::time::SystemTime;
 
 use http::{HeaderValue, Request};
 
-use super::scheme::{HmacScheme, feed};
+use super::part::feed;
+use super::scheme::HmacScheme;
 use super::time::Place;
 use crate::Refused;
 
