@@ -36,12 +36,6 @@ struct Queue {
     closing: bool,
 }
 
-impl Queue {
-    fn wants_work(&self) -> bool {
-        self.closing || !self.calls.is_empty()
-    }
-}
-
 /// The database, idle or at work. Neither, once a batch has panicked or the store was closed.
 struct Work {
     idle: Option<Box<Core>>,
@@ -110,17 +104,23 @@ impl Group {
             match state {
                 // The database wakes the crowd, and with it whoever came while the work was locked.
                 State::Waiting => return,
-                State::Answered => {
-                    // Somebody else begins the next batch, after those who were just answered, who
-                    // join it. After the lock, for whoever found it locked sleeps.
-                    if self.queue().wants_work() {
+                // The next batch begins at once: whoever was just answered and asks again joins the one
+                // after it, and the database need not wait for them.
+                State::Answered => {}
+                State::Idle => {
+                    let (is_empty, closing) = {
+                        let queue = self.queue();
+                        (queue.calls.is_empty(), queue.closing)
+                    };
+                    // Whoever queued while the work was locked relies on this second look, and whoever
+                    // closes and found it locked, on being woken.
+                    if is_empty && closing {
                         self.waker.wake_by_ref();
                     }
-                    return;
+                    if is_empty {
+                        return;
+                    }
                 }
-                // Whoever queued while the work was locked relies on this second look.
-                State::Idle if self.queue().calls.is_empty() => return,
-                State::Idle => {}
             }
         }
     }
