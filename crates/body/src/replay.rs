@@ -63,26 +63,28 @@ where
         if hint.lower() > cap as u64 {
             return State::Live(Exclusive::new(body), NotReplayable::TooLarge).into();
         }
-        let mut first = None;
-        if let Some(length) = hint.exact() {
-            let mut cx = Context::from_waker(Waker::noop());
-            match Pin::new(&mut body).poll_frame(&mut cx) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    let frame = frame.map_data(into_bytes);
-                    match frame.into_data() {
-                        Ok(bytes) if body.is_end_stream() => {
-                            return Kept::ended(bytes, length).into();
-                        }
-                        Ok(bytes) => first = Some(Frame::data(bytes)),
-                        Err(frame) => first = Some(frame),
-                    }
+        let Some(length) = hint.exact() else {
+            return Kept::Shared(Reader::new(body, None, cap)).into();
+        };
+        let mut cx = Context::from_waker(Waker::noop());
+        let first = match Pin::new(&mut body).poll_frame(&mut cx) {
+            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                Ok(data) if body.is_end_stream() => {
+                    let bytes = into_bytes(data);
+                    return if (bytes.len() as u64) < length {
+                        Kept::short().into()
+                    } else {
+                        Kept::whole(bytes).into()
+                    };
                 }
-                Poll::Ready(Some(Err(error))) => return Kept::Failed(Some(error.into())).into(),
-                Poll::Ready(None) if length > 0 => return Kept::short().into(),
-                Poll::Ready(None) => return Kept::Empty.into(),
-                Poll::Pending => {}
-            }
-        }
+                Ok(data) => Some(Frame::data(into_bytes(data))),
+                Err(frame) => Some(frame.map_data(into_bytes)),
+            },
+            Poll::Ready(Some(Err(error))) => return Kept::Failed(Some(error.into())).into(),
+            Poll::Ready(None) if length > 0 => return Kept::short().into(),
+            Poll::Ready(None) => return Kept::Empty.into(),
+            Poll::Pending => None,
+        };
         Kept::Shared(Reader::new(body, first, cap)).into()
     }
 
@@ -117,19 +119,8 @@ where
 }
 
 impl<B> Kept<B> {
-    /// A body that ended with this first frame, if it is as long as was promised.
-    ///
-    /// One that is shorter fails, as it would have failed its connection: sent with a length of its
-    /// own, a part would pass for the whole.
-    #[inline]
-    fn ended(bytes: Bytes, promised: u64) -> Self {
-        if (bytes.len() as u64) < promised {
-            Self::short()
-        } else {
-            Self::whole(bytes)
-        }
-    }
-
+    /// A body that ended before it was as long as was promised: it fails, as it would have failed its
+    /// connection. Sent with a length of its own, a part would pass for the whole.
     #[cold]
     fn short() -> Self {
         Self::Failed(Some(short().into()))
