@@ -1,6 +1,7 @@
 //! The sender's side: which key a request is sent with, and when it is not sent at all.
 
 mod body;
+mod derivation;
 mod digest;
 mod error;
 mod future;

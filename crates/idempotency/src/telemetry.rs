@@ -1,8 +1,8 @@
 //! Every event this crate emits; no other file names a field or a metric.
 
-use buttress_key::Profile;
+use buttress_key::{IdempotencyKey, Profile};
 
-use crate::{OutboundKey, Refusal};
+use crate::Refusal;
 
 #[cfg(feature = "inbound")]
 pub(crate) use self::inbound::*;
@@ -28,13 +28,13 @@ impl Origin {
 }
 
 /// A request goes out with this key.
-pub(crate) fn keyed(profile: &Profile, owned: &OutboundKey, origin: Origin) {
+pub(crate) fn keyed(profile: &Profile, key: &IdempotencyKey, generation: u32, origin: Origin) {
     // The hash is computed for a subscriber that wants it, and not otherwise.
     tracing::trace!(
         idempotency.profile = profile.name(),
-        idempotency.key_hash = %owned.key().hash(),
+        idempotency.key_hash = %key.hash(),
         idempotency.key_origin = origin.as_str(),
-        idempotency.generation = owned.generation(),
+        idempotency.generation = generation,
         "idempotency key sent",
     );
     count(profile, "sent");

@@ -31,22 +31,25 @@ impl<B: Body + Unpin> Peeked<B> {
         }
     }
 
-    /// The whole body, if it is at hand: a single frame that is ready, or nothing at all.
+    /// Is the whole body at hand, as [`first`](Self::first): a single frame that is ready, or nothing
+    /// at all?
     ///
     /// Only a body that knows its length is asked for a frame.
-    pub(crate) fn look(&mut self) -> Option<&[u8]> {
+    pub(crate) fn look(&mut self) -> bool {
         if self.rest.is_end_stream() {
-            return Some(&[]);
+            return true;
         }
-        let length = self.rest.size_hint().exact()?;
+        let Some(length) = self.rest.size_hint().exact() else {
+            return false;
+        };
         let mut cx = Context::from_waker(Waker::noop());
         let first = match Pin::new(&mut self.rest).poll_frame(&mut cx) {
             Poll::Ready(Some(first)) => first,
             Poll::Ready(None) => {
                 self.first = First::Ended;
-                return (length == 0).then_some(&[]);
+                return length == 0;
             }
-            Poll::Pending => return None,
+            Poll::Pending => return false,
         };
         self.first = match first.map(Frame::into_data) {
             Ok(Ok(data)) => First::Data(data),
@@ -55,10 +58,18 @@ impl<B: Body + Unpin> Peeked<B> {
         };
         match &self.first {
             First::Data(data) if self.rest.is_end_stream() => {
-                let bytes = data.chunk();
-                (bytes.len() == data.remaining() && bytes.len() as u64 == length).then_some(bytes)
+                let whole = data.remaining();
+                data.chunk().len() == whole && whole as u64 == length
             }
-            _ => None,
+            _ => false,
+        }
+    }
+
+    /// What was seen of the first frame.
+    pub(crate) fn first(&self) -> &[u8] {
+        match &self.first {
+            First::Data(data) => data.chunk(),
+            _ => &[],
         }
     }
 }

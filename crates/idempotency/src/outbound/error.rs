@@ -84,6 +84,7 @@ impl Refusal {
 }
 
 impl KeyRefused {
+    #[cold]
     pub(crate) fn caused_by(refusal: Refusal, source: impl Into<BoxError>) -> Self {
         let verdict = Verdict::refused(refusal.as_str());
         Self {
@@ -99,12 +100,13 @@ impl KeyRefused {
     }
 }
 
-impl From<Refusal> for KeyRefused {
+impl From<Refusal> for Box<KeyRefused> {
+    #[cold]
     fn from(refusal: Refusal) -> Self {
-        Self {
+        Self::new(KeyRefused {
             refusal,
             opinion: Opinion::new(Verdict::refused(refusal.as_str())),
-        }
+        })
     }
 }
 

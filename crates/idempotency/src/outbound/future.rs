@@ -34,10 +34,9 @@ impl<F> ResponseFuture<F> {
         }
     }
 
-    pub(crate) fn refused(why: KeyRefused) -> Self {
-        let why = Some(Box::new(why));
+    pub(crate) const fn refused(why: Box<KeyRefused>) -> Self {
         Self {
-            state: State::Refused { why },
+            state: State::Refused { why: Some(why) },
         }
     }
 }

@@ -6,8 +6,9 @@ use buttress_key::{DerivationSecret, Profile};
 use http::request::Parts;
 use tower_layer::Layer;
 
+use super::derivation::Derivation;
 use super::ledger::Ledger;
-use super::rules::{Derivation, Injected, Rules, Source};
+use super::rules::{Injected, Rules, Source};
 use super::{Operation, OutboundIdempotencyKey};
 use crate::IdempotencyKeyLayer;
 

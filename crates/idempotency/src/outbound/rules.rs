@@ -3,14 +3,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use buttress_key::{DerivationSecret, Fingerprint, IdempotencyKey, KeyInBody, Profile};
-use http::request::Parts;
+use http::{HeaderMap, Request};
 use http_body::Body;
 
+use super::derivation::Derivation;
 use super::ledger::{Known, Ledger};
-use super::{KeyRefused, Operation, OutboundKey, Peeked, Refusal};
+use super::{KeyRefused, OutboundKey, Peeked, Refusal};
 use crate::telemetry::{self, Origin};
 
-type Name = dyn Fn(&Parts) -> Option<Operation> + Send + Sync;
 type Clock = dyn Fn() -> SystemTime + Send + Sync;
 
 /// Everything that decides which key a request is sent with, if it is sent.
@@ -41,35 +41,60 @@ impl Source {
     }
 }
 
-pub(crate) struct Derivation {
-    pub(crate) secret: DerivationSecret,
-    pub(crate) namespace: String,
-    pub(crate) name: Box<Name>,
-}
-
 #[derive(Clone)]
 pub(crate) struct Injected(pub(crate) Arc<Clock>);
 
 /// A key, and who chose it.
-struct Chosen {
-    owned: OutboundKey,
-    origin: Origin,
+pub(super) struct Chosen {
+    pub(super) owned: OutboundKey,
+    pub(super) origin: Origin,
 }
 
 impl Rules {
     /// Writes the request's key, or says why the request must not be sent.
+    #[inline]
     pub(crate) fn apply<B: Body + Unpin>(
         &self,
-        head: &mut Parts,
-        body: &mut Peeked<B>,
-    ) -> Result<(), KeyRefused> {
-        let owned = head.extensions.remove::<OutboundKey>();
-        let covered = self.profile.covers(&head.method);
-        // A key that is about to be written overwrites nothing unseen either: `write` looks at what it
-        // replaces.
+        request: &mut Request<Peeked<B>>,
+    ) -> Result<(), Box<KeyRefused>> {
+        if self.is_random()
+            && request.extensions().is_empty()
+            && self.profile.covers(request.method())
+        {
+            self.apply_random(request.headers_mut())
+        } else {
+            self.apply_any(request)
+        }
+    }
+
+    /// A request that brings no key gets a random one, in a header.
+    fn is_random(&self) -> bool {
+        matches!(self.source, Source::Random)
+            && !self.accept_header
+            && self.profile.header().is_some()
+    }
+
+    #[inline(never)]
+    fn apply_random(&self, headers: &mut HeaderMap) -> Result<(), Box<KeyRefused>> {
+        let key = generate()?;
+        self.check(&key)?;
+        self.insert(&key, headers)?;
+        telemetry::keyed(&self.profile, &key, 1, Origin::Random);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn apply_any<B: Body + Unpin>(
+        &self,
+        request: &mut Request<Peeked<B>>,
+    ) -> Result<(), Box<KeyRefused>> {
+        let owned = request.extensions_mut().remove::<OutboundKey>();
+        let covered = self.profile.covers(request.method());
+        // A key that is about to be written overwrites nothing unseen either: `insert` looks at what
+        // it replaces.
         let writes = covered && (owned.is_some() || self.source.is_certain());
         let look = self.accept_header || !writes;
-        let has_header = |name| head.headers.contains_key(name);
+        let has_header = |name| request.headers().contains_key(name);
         let given = look && self.profile.header().is_some_and(has_header);
         if given && !self.accept_header {
             return Err(Refusal::UnexpectedHeader.into());
@@ -81,7 +106,7 @@ impl Rules {
                 Ok(())
             };
         }
-        let Some(chosen) = self.choose(head, owned, given)? else {
+        let Some(chosen) = self.choose(request, owned, given)? else {
             return if self.optional {
                 Ok(())
             } else {
@@ -89,22 +114,23 @@ impl Rules {
             };
         };
 
-        let misfit = |why| KeyRefused::caused_by(Refusal::Misfit, why);
-        self.profile.check(chosen.owned.key()).map_err(misfit)?;
-        self.guard(&chosen, head, body)?;
-        self.write(chosen.owned.key(), head, given)?;
-        telemetry::keyed(&self.profile, &chosen.owned, chosen.origin);
+        let key = chosen.owned.key();
+        self.check(key)?;
+        self.guard(&chosen, request)?;
+        self.write(key, request, given)?;
+        let generation = chosen.owned.generation();
+        telemetry::keyed(&self.profile, key, generation, chosen.origin);
         Ok(())
     }
 
     /// The caller's key before the header's, and either before one that is made here.
-    fn choose(
+    fn choose<B>(
         &self,
-        head: &Parts,
+        request: &mut Request<B>,
         owned: Option<OutboundKey>,
         given: bool,
-    ) -> Result<Option<Chosen>, KeyRefused> {
-        let header = given.then(|| self.read(head)).transpose()?;
+    ) -> Result<Option<Chosen>, Box<KeyRefused>> {
+        let header = given.then(|| self.read(request.headers())).transpose()?;
         if let Some(owned) = owned {
             if header.is_some_and(|header| header != *owned.key()) {
                 return Err(Refusal::Conflict.into());
@@ -116,19 +142,17 @@ impl Rules {
             return Ok(Some(Chosen::new(key, Origin::Header)));
         }
         match &self.source {
-            Source::Derived(derivation) => derivation.derive(&self.profile, head),
+            Source::Derived(derivation) => derivation.derive(&self.profile, request),
             Source::Nowhere => Ok(None),
-            Source::Random => IdempotencyKey::generate()
-                .map(|key| Some(Chosen::new(key, Origin::Random)))
-                .map_err(|why| KeyRefused::caused_by(Refusal::NoEntropy, why)),
+            Source::Random => Ok(Some(Chosen::new(generate()?, Origin::Random))),
         }
     }
 
     /// The key in the request's own header, which must stand there as the profile writes it.
-    fn read(&self, head: &Parts) -> Result<IdempotencyKey, KeyRefused> {
-        let unreadable = || KeyRefused::from(Refusal::Unreadable);
+    fn read(&self, headers: &HeaderMap) -> Result<IdempotencyKey, Box<KeyRefused>> {
+        let unreadable = || Refusal::Unreadable.into();
         let name = self.profile.header().ok_or_else(unreadable)?;
-        let mut lines = head.headers.get_all(name).iter();
+        let mut lines = headers.get_all(name).iter();
         let (Some(line), None) = (lines.next(), lines.next()) else {
             return Err(unreadable());
         };
@@ -141,13 +165,19 @@ impl Rules {
         }
     }
 
+    /// Does the provider take such a key?
+    fn check(&self, key: &IdempotencyKey) -> Result<(), Box<KeyRefused>> {
+        self.profile
+            .check(key)
+            .map_err(|why| KeyRefused::caused_by(Refusal::Misfit, why).into())
+    }
+
     /// Refuses a key that the provider may have forgotten, or that was used for something else.
     fn guard<B: Body + Unpin>(
         &self,
         chosen: &Chosen,
-        head: &Parts,
-        body: &mut Peeked<B>,
-    ) -> Result<(), KeyRefused> {
+        request: &mut Request<Peeked<B>>,
+    ) -> Result<(), Box<KeyRefused>> {
         let field = self.profile.body_field();
         if chosen.origin == Origin::Random && field.is_none() {
             return Ok(());
@@ -161,7 +191,9 @@ impl Rules {
         self.within_horizon(first_sent, now)?;
 
         let key = owned.key();
-        let body = body.look();
+        let is_whole = request.body_mut().look();
+        let body = is_whole.then(|| request.body().first());
+        let (method, uri) = (request.method(), request.uri());
         if let Some(field) = field
             && !body.is_some_and(|body| carries(body, field.as_bytes(), key.as_bytes()))
         {
@@ -169,22 +201,25 @@ impl Rules {
         }
         if let Some(fingerprint) = owned.fingerprint() {
             let secret = self.secret.as_ref().ok_or(Refusal::NoSecret)?;
-            let same =
-                |body| *fingerprint == Fingerprint::new(secret, &head.method, &head.uri, body);
+            let same = |body| *fingerprint == Fingerprint::new(secret, method, uri, body);
             return if body.is_none_or(same) {
                 Ok(())
             } else {
                 Err(Refusal::Reused.into())
             };
         }
-        let request = (&head.method, &head.uri, body);
+        let request = (method, uri, body);
         match self.ledger.enter(key, request, first_sent) {
             Known::Other => Err(Refusal::Reused.into()),
             Known::Since(first_sent) => self.within_horizon(first_sent, now),
         }
     }
 
-    fn within_horizon(&self, first_sent: SystemTime, now: SystemTime) -> Result<(), KeyRefused> {
+    fn within_horizon(
+        &self,
+        first_sent: SystemTime,
+        now: SystemTime,
+    ) -> Result<(), Box<KeyRefused>> {
         let horizon = self.profile.retention().saturating_sub(self.margin);
         match now.duration_since(first_sent) {
             Ok(age) if age > horizon => Err(Refusal::Expired { age, horizon }.into()),
@@ -204,49 +239,46 @@ impl Rules {
         }
     }
 
-    fn write(&self, key: &IdempotencyKey, head: &mut Parts, given: bool) -> Result<(), KeyRefused> {
+    fn write<B>(
+        &self,
+        key: &IdempotencyKey,
+        request: &mut Request<B>,
+        given: bool,
+    ) -> Result<(), Box<KeyRefused>> {
         match self.profile.header() {
             Some(name) if given => {
-                if let Some(value) = head.headers.get_mut(name) {
+                if let Some(value) = request.headers_mut().get_mut(name) {
                     value.set_sensitive(true);
                 }
             }
-            Some(name) => match head.headers.try_insert(name, self.profile.to_value(key)) {
-                Ok(None) => {}
-                // The request goes no further then, so that nothing was overwritten on the wire.
-                Ok(Some(_)) => return Err(Refusal::UnexpectedHeader.into()),
-                Err(why) => return Err(KeyRefused::caused_by(Refusal::NoRoom, why)),
-            },
+            Some(_) => self.insert(key, request.headers_mut())?,
             None => {
-                head.extensions.insert(KeyInBody);
+                request.extensions_mut().insert(KeyInBody);
             }
         }
         Ok(())
     }
+
+    fn insert(&self, key: &IdempotencyKey, headers: &mut HeaderMap) -> Result<(), Box<KeyRefused>> {
+        let Some(name) = self.profile.header() else {
+            return Ok(());
+        };
+        match headers.try_insert(name, self.profile.to_value(key)) {
+            Ok(None) => Ok(()),
+            // The request goes no further then, so that nothing was overwritten on the wire.
+            Ok(Some(_)) => Err(Refusal::UnexpectedHeader.into()),
+            Err(why) => Err(KeyRefused::caused_by(Refusal::NoRoom, why).into()),
+        }
+    }
 }
 
-impl Derivation {
-    fn derive(&self, profile: &Profile, head: &Parts) -> Result<Option<Chosen>, KeyRefused> {
-        let Some(Operation {
-            name,
-            entity,
-            generation,
-        }) = (self.name)(head)
-        else {
-            return Ok(None);
-        };
-        let key = profile
-            .derive(&self.secret, &self.namespace, &name, &entity, generation)
-            .map_err(|why| KeyRefused::caused_by(Refusal::Misfit, why))?;
-        let mut chosen = Chosen::new(key, Origin::Derived);
-        chosen.owned = chosen.owned.with_generation(generation);
-        Ok(Some(chosen))
-    }
+fn generate() -> Result<IdempotencyKey, Box<KeyRefused>> {
+    IdempotencyKey::generate().map_err(|why| KeyRefused::caused_by(Refusal::NoEntropy, why).into())
 }
 
 impl Chosen {
     /// A key that nobody has dated: what is known of its first sending the layer knows itself.
-    const fn new(key: IdempotencyKey, origin: Origin) -> Self {
+    pub(super) const fn new(key: IdempotencyKey, origin: Origin) -> Self {
         Self {
             owned: OutboundKey::new(key, SystemTime::UNIX_EPOCH),
             origin,
@@ -278,14 +310,6 @@ fn in_form(before: &[u8], field: &[u8], after: &[u8]) -> bool {
     let name = || before.strip_suffix(b"=")?.strip_suffix(field);
     matches!(after.first(), None | Some(b'&'))
         && name().is_some_and(|before| matches!(before.last(), None | Some(b'&')))
-}
-
-impl fmt::Debug for Derivation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Derivation")
-            .field("namespace", &self.namespace)
-            .finish_non_exhaustive()
-    }
 }
 
 impl fmt::Debug for Injected {

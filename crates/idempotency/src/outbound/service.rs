@@ -38,10 +38,9 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (mut head, body) = request.into_parts();
-        let mut body = Peeked::new(body);
-        match self.rules.apply(&mut head, &mut body) {
-            Ok(()) => ResponseFuture::called(self.inner.call(Request::from_parts(head, body))),
+        let mut request = request.map(Peeked::new);
+        match self.rules.apply(&mut request) {
+            Ok(()) => ResponseFuture::called(self.inner.call(request)),
             Err(refused) => {
                 telemetry::refused(&self.rules.profile, refused.refusal());
                 ResponseFuture::refused(refused)
