@@ -34,9 +34,12 @@ pin_project! {
         Calling { #[pin] response: F },
         // The inner service must become ready first, or the call has failed already. Boxed, for it
         // is rare and would make every future large.
-        Waiting { call: Option<Result<Box<(S, Req)>, BoxError>> },
+        Waiting { call: Option<Parked<S, Req>> },
     }
 }
+
+/// A service and its request that wait for the service to become ready, or why they need not.
+pub(crate) type Parked<S, Req> = Result<Box<(S, Req)>, BoxError>;
 
 impl<S, Req, C> ResponseFuture<S, Req, C>
 where
@@ -51,20 +54,9 @@ where
         }
     }
 
-    pub(crate) fn readying(service: S, request: Req, classifier: C, permit: Permit) -> Self {
-        let call = Some(Ok(Box::new((service, request))));
+    pub(crate) const fn waiting(parked: Parked<S, Req>, classifier: C, permit: Permit) -> Self {
         Self {
-            state: State::Waiting { call },
-            classifier,
-            permit,
-        }
-    }
-
-    pub(crate) const fn failed(error: BoxError, classifier: C, permit: Permit) -> Self {
-        Self {
-            state: State::Waiting {
-                call: Some(Err(error)),
-            },
+            state: State::Waiting { call: Some(parked) },
             classifier,
             permit,
         }

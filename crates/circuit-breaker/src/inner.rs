@@ -6,6 +6,7 @@ use buttress_deadline::Deadline;
 use tower_service::Service;
 
 use crate::circuit::Anchor;
+use crate::future::Parked;
 use crate::pass::{Pass, Refusal};
 use crate::permit::{EarlyWatch, Permit};
 use crate::{Open, ResponseFuture};
@@ -61,58 +62,41 @@ impl<S> Inner<S> {
         ResponseFuture::calling(response, classifier, permit)
     }
 
-    /// What becomes of a call that is refused, or whose service is not ready.
+    /// What becomes of a call that is refused, or whose service is not ready. The future is not made in
+    /// here: made in two places, it would be copied on its way from either.
     #[cold]
-    pub(crate) fn call_later<Req, C>(
+    pub(crate) fn call_later<Req>(
         &mut self,
         request: Req,
-        classifier: C,
         deadline: Option<Deadline>,
         anchor: &Arc<Anchor>,
         admitted: Result<Pass, Refusal>,
-    ) -> ResponseFuture<S, Req, C>
+    ) -> (Parked<S, Req>, Permit)
     where
         S: Service<Req> + Clone,
     {
         match admitted {
-            Ok(pass) => self.call_unready(request, classifier, deadline, pass, anchor),
-            Err(refusal) => self.refuse(classifier, refusal, anchor),
+            // Nobody has asked the service yet, so the future does.
+            Ok(pass) => {
+                let permit = Permit::new(Arc::clone(anchor), pass, deadline);
+                (Ok(Box::new((self.take(), request))), permit)
+            }
+            Err(refusal) => (
+                Err(self.refuse(refusal, anchor).into()),
+                Permit::new(Arc::clone(anchor), Pass::UNTRACKED, None),
+            ),
         }
     }
 
-    /// Nobody has asked the service yet, so the future does.
-    fn call_unready<Req, C>(
-        &mut self,
-        request: Req,
-        classifier: C,
-        deadline: Option<Deadline>,
-        pass: Pass,
-        anchor: &Arc<Anchor>,
-    ) -> ResponseFuture<S, Req, C>
+    fn refuse(&mut self, refusal: Refusal, anchor: &Arc<Anchor>) -> Open
     where
-        S: Service<Req> + Clone,
-    {
-        let permit = Permit::new(Arc::clone(anchor), pass, deadline);
-        ResponseFuture::readying(self.take(), request, classifier, permit)
-    }
-
-    fn refuse<Req, C>(
-        &mut self,
-        classifier: C,
-        refusal: Refusal,
-        anchor: &Arc<Anchor>,
-    ) -> ResponseFuture<S, Req, C>
-    where
-        S: Service<Req> + Clone,
+        S: Clone,
     {
         if mem::take(&mut self.readied) {
             // Whatever the service set aside for this call, it gets back.
             drop(self.take());
         }
-        let name = Arc::clone(anchor.core().name());
-        let error = Open::new(name, refusal.retry_after);
-        let permit = Permit::new(Arc::clone(anchor), Pass::UNTRACKED, None);
-        ResponseFuture::failed(error.into(), classifier, permit)
+        Open::new(Arc::clone(anchor.core().name()), refusal.retry_after)
     }
 
     /// The service that was polled last; a clone stays.

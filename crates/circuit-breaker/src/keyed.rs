@@ -118,7 +118,7 @@ where
                 anchor.record_unready(judge(&classifier, Err(&*error)));
             }
             let permit = Permit::new(anchor, Pass::UNTRACKED, None);
-            return ResponseFuture::failed(error, classifier, permit);
+            return ResponseFuture::waiting(Err(error), classifier, permit);
         }
         let admitted = if watched {
             anchor.admit()
@@ -130,9 +130,10 @@ where
             Ok(pass) if self.inner.is_readied() => self
                 .inner
                 .call(request, classifier, deadline, &anchor, pass),
-            admitted => self
-                .inner
-                .call_later(request, classifier, deadline, &anchor, admitted),
+            admitted => {
+                let (parked, permit) = self.inner.call_later(request, deadline, &anchor, admitted);
+                ResponseFuture::waiting(parked, classifier, permit)
+            }
         }
     }
 }

@@ -86,9 +86,11 @@ where
             Some(pass) if self.inner.is_readied() => {
                 self.inner.call(request, classifier, deadline, anchor, pass)
             }
-            _ => self
-                .inner
-                .call_later(request, classifier, deadline, anchor, anchor.admit()),
+            _ => {
+                let admitted = anchor.admit();
+                let (parked, permit) = self.inner.call_later(request, deadline, anchor, admitted);
+                ResponseFuture::waiting(parked, classifier, permit)
+            }
         }
     }
 }
