@@ -54,7 +54,6 @@ pin_project! {
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct ExchangeFuture<F> {
-        // None if the deadline had passed before the call.
         #[pin]
         call: Option<F>,
         #[pin]
@@ -63,16 +62,10 @@ pin_project! {
 }
 
 impl<F> ExchangeFuture<F> {
-    pub(crate) const fn new(call: F, clock: Clock) -> Self {
+    /// Waits for this call; `None` if the deadline had passed before it.
+    pub(crate) const fn new(call: Option<F>, clock: Clock) -> Self {
         Self {
-            call: Some(call),
-            alarm: Alarm::new(clock),
-        }
-    }
-
-    pub(crate) const fn refused(clock: Clock) -> Self {
-        Self {
-            call: None,
+            call,
             alarm: Alarm::new(clock),
         }
     }
