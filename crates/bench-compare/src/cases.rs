@@ -6,10 +6,13 @@ use std::time::Duration;
 use buttress_key::Profile;
 use buttress_retry::RetryLayer;
 use buttress_timeout::TimeoutLayer;
+use tower::ServiceExt;
 use tower_layer::Layer;
 
 use crate::breakers::{CloneEachCall, consecutive, window};
 use crate::driver::{Req, Res, bare, clone_request, drive, pending_once, r0, r4, replay_body};
+use crate::floor_bound::Bounded;
+use crate::floor_stack;
 use crate::floors::{JudgeResponse, RewrapRequest};
 use crate::rivals;
 use crate::stack::{key, key_and_clone, layers, r4_owned, r4_unkeyed, stack};
@@ -36,6 +39,14 @@ const CASES: &[Case] = &[
     }),
     ("floor::judge-response/R4", |calls| {
         drive(JudgeResponse::new(bare()), r4, calls);
+    }),
+    ("floor::timeout-pending/R0", |calls| {
+        let tower = tower::timeout::TimeoutLayer::new(LIMIT).layer(pending_once());
+        let bound = |response: Res| response.map(|body| Bounded::new(body, LIMIT));
+        drive(tower.map_response(bound), r0, calls);
+    }),
+    ("floor::stack/R4-random", |calls| {
+        drive(floor_stack::stack(), r4_unkeyed, calls);
     }),
     ("request-clone/R0", |calls| {
         drive(clone_request(), r0, calls);

@@ -19,8 +19,8 @@ use tower_service::Service;
 pub(crate) struct RewrapRequest<S>(pub(crate) S);
 
 /// A body, and nothing about it.
-#[derive(Debug)]
-pub(crate) struct Wrapped<B>(B);
+#[derive(Clone, Debug)]
+pub(crate) struct Wrapped<B>(pub(crate) B);
 
 /// The future of [`RewrapRequest`].
 #[derive(Debug)]
@@ -95,16 +95,23 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        Judging {
-            response: self.inner.call(request.map(Wrapped)),
-            successes: Arc::clone(&self.successes),
+        Judging::new(self.inner.call(request.map(Wrapped)), &self.successes)
+    }
+}
+
+impl<F> Judging<F> {
+    pub(crate) fn new(response: F, successes: &Arc<AtomicU32>) -> Self {
+        Self {
+            response,
+            successes: Arc::clone(successes),
         }
     }
 }
 
-impl<F, RB> Future for Judging<F>
+impl<F, RB, E> Future for Judging<F>
 where
-    F: Future<Output = Result<Response<RB>, Infallible>> + Unpin,
+    F: Future<Output = Result<Response<RB>, E>> + Unpin,
+    E: Into<BoxError>,
 {
     type Output = Result<Response<RB>, BoxError>;
 
@@ -120,7 +127,7 @@ where
                     rejected(response)
                 }
             }
-            Poll::Ready(Err(never)) => match never {},
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
             Poll::Pending => Poll::Pending,
         }
     }

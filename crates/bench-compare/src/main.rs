@@ -6,6 +6,8 @@ mod check;
 mod count;
 mod driver;
 mod failsafe;
+mod floor_bound;
+mod floor_stack;
 mod floors;
 mod goals;
 mod machine;
