@@ -12,7 +12,7 @@ use allocation_counter::measure;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use buttress_body::Collected;
-use buttress_webhook::{Delivery, HmacScheme, Scheme, WebhookVerifyLayer, standard_webhooks};
+use buttress_webhook::{Delivery, HmacScheme, WebhookVerifyLayer, standard_webhooks};
 use bytes::Bytes;
 use hmac::block_api::HmacCore;
 use hmac::digest::block_api::{Buffer, FixedOutputCore, UpdateCore};
@@ -52,8 +52,7 @@ const SIZES: [Size; 3] = [
         note: "the same delivery of Standard Webhooks for all; HMAC and SHA-256 are of the same bytes. \
                `floor` is the check written out by hand for this sender alone: it finds the headers in one \
                pass, hashes what comes before the body in one piece, and decodes the signature while the \
-               body is still being hashed. Ours has to know that there is a signature before the body comes, \
-               and so reads the head with nothing going on beside it. \
+               body is still being hashed. \
                `verify-layer` reads the body and hands the request on. async-stripe's check is not here: \
                it needs the types of Stripe's whole API, and compiling those takes more than a minute and \
                2.7 GB",
@@ -130,21 +129,14 @@ impl Signed {
         })
     }
 
-    /// What the layer does for a body of one piece, without handing on.
+    /// The check alone, of a delivery that has arrived in whole.
     fn ours(&self) -> bool {
-        let Ok(mut progress) = self.scheme.begin(&self.head) else {
-            return false;
-        };
-        self.scheme.update(&mut progress, &self.body);
         let delivery = Delivery {
             head: &self.head,
             body: &self.body,
             now: self.now,
         };
-        matches!(
-            now_or_never(self.scheme.finish(progress, &delivery)),
-            Some(Ok(_))
-        )
+        self.scheme.verify(&delivery).is_ok()
     }
 
     fn request(&self) -> Request<Full<Bytes>> {

@@ -7,6 +7,8 @@ use crate::{Delivery, Refused, Scheme, Verdict};
 
 /// Verifies a delivery that has been read already, without a layer.
 ///
+/// [`HmacScheme::verify`](crate::HmacScheme::verify) does it at once, and faster.
+///
 /// # Errors
 /// Any [`Refused`]; [`Refused::TooLarge`] when the body exceeds the scheme's cap.
 ///

@@ -6,7 +6,8 @@ use http::{HeaderName, StatusCode};
 
 use super::form::Signature;
 use super::part::Part;
-use super::scheme::{HmacScheme, Id, Shape};
+use super::scheme::HmacScheme;
+use super::shape::{Id, Shape};
 use super::time::{Place, Timestamp};
 use crate::mac::{Algorithm, Keys};
 use crate::scheme::{Covered, IdKind};

@@ -2,18 +2,16 @@
 
 mod builder;
 mod form;
+mod opening;
 mod part;
 mod scheme;
+mod shape;
 mod sign;
 mod time;
 
 pub use self::{
-    builder::HmacBuilder,
-    form::Signature,
-    part::Part,
-    scheme::{HmacProgress, HmacScheme},
-    sign::SignError,
-    time::Timestamp,
+    builder::HmacBuilder, form::Signature, opening::HmacProgress, part::Part, scheme::HmacScheme,
+    sign::SignError, time::Timestamp,
 };
 
 #[cfg(feature = "ed25519")]

@@ -17,7 +17,7 @@ pub enum Part {
     Method,
     /// A fixed text, usually a separator.
     Text(Cow<'static, str>),
-    /// The number of the [`Timestamp`]; it has but one spelling.
+    /// The number of the [`Timestamp`](super::Timestamp); it has but one spelling.
     Timestamp,
     /// The URL under which the sender knows this endpoint.
     Url(PublicUrl),

@@ -1,4 +1,3 @@
-use std::borrow::Cow;
 use std::fmt;
 use std::future::{Ready, ready};
 use std::time::SystemTime;
@@ -9,35 +8,15 @@ use http::{HeaderMap, HeaderName};
 
 use super::HmacBuilder;
 use super::form::Signature;
-use super::part::{Part, digits, feed, feed_with};
-use super::time::{Place, Timestamp};
+use super::opening::HmacProgress;
+use super::part::{digits, feed};
+use super::shape::{Id, Shape};
+use super::time::Place;
 use crate::encoding::Tag;
-use crate::head::{Number, label, optional, optionals, single};
+use crate::head::{label, optional, single};
 use crate::json::{Scalar, members};
-use crate::mac::{Algorithm, Keys, State};
+use crate::mac::Keys;
 use crate::{Delivery, Facts, IdKind, Refused, Reply, Scheme, Verdict};
-
-/// Answers a request that is no delivery.
-pub(super) type Greet = dyn Fn(&Parts) -> Result<Option<Reply>, Refused> + Send + Sync;
-/// Answers a delivery that is a question, once its signature is known to be right, and by which secret.
-pub(super) type Answers = dyn Fn(&[u8], usize) -> Result<Option<Reply>, Refused> + Send + Sync;
-
-/// Where the event's id comes from.
-#[derive(Clone, Debug)]
-pub(super) enum Id {
-    Header(HeaderName),
-    Member(Cow<'static, str>),
-    None,
-}
-
-impl Id {
-    const fn header(&self) -> Option<&HeaderName> {
-        match self {
-            Self::Header(name) => Some(name),
-            Self::Member(_) | Self::None => None,
-        }
-    }
-}
 
 /// A sender that signs with an HMAC.
 ///
@@ -47,21 +26,6 @@ pub struct HmacScheme {
     pub(super) keys: Keys,
     pub(super) facts: Facts,
     pub(super) shape: Shape,
-}
-
-pub(super) struct Shape {
-    pub(super) algorithm: Algorithm,
-    pub(super) signature: Signature,
-    pub(super) before: Vec<Part>,
-    pub(super) after: Vec<Part>,
-    pub(super) timestamp: Option<Timestamp>,
-    pub(super) id: Id,
-    pub(super) topic: Option<HeaderName>,
-    pub(super) account: Option<HeaderName>,
-    pub(super) required: Vec<HeaderName>,
-    pub(super) empty_body: bool,
-    pub(super) greet: Option<Box<Greet>>,
-    pub(super) answers: Option<Box<Answers>>,
 }
 
 impl HmacScheme {
@@ -84,11 +48,42 @@ impl HmacScheme {
         self
     }
 
+    /// Verifies a delivery that has arrived in whole, at once.
+    ///
+    /// # Errors
+    /// Any [`Refused`]; [`Refused::TooLarge`] when the body exceeds the scheme's cap.
+    pub fn verify(&self, delivery: &Delivery<'_>) -> Result<Verdict, Refused> {
+        if delivery.body.len() > self.facts.cap {
+            return Err(Refused::TooLarge);
+        }
+        if let Some(greet) = &self.shape.greet
+            && let Some(reply) = greet(delivery.head)?
+        {
+            return Ok(Verdict::Handshake(reply));
+        }
+        let head = delivery.head;
+        let mut progress = HmacProgress::new(self.keys.start());
+        let sought = self.shape.seek(head)?;
+        if self.shape.signature.has_time() {
+            let time = self.shape.decode(&sought, &mut progress)?;
+            self.shape.take_in(head, &sought, time, &mut progress)?;
+            progress.running.update(delivery.body);
+        } else {
+            // The processor hashes and decodes side by side, if it comes to both before it needs either.
+            let taken = self.shape.take_in(head, &sought, None, &mut progress);
+            progress.running.update(delivery.body);
+            self.shape.decode(&sought, &mut progress)?;
+            taken?;
+        }
+        self.judge(&mut progress, delivery, sought.id.ok().flatten())
+    }
+
     #[inline]
     fn judge(
         &self,
         progress: &mut HmacProgress,
         delivery: &Delivery<'_>,
+        id: Option<&[u8]>,
     ) -> Result<Verdict, Refused> {
         let (head, headers) = (delivery.head, &delivery.head.headers);
         let number = progress.number;
@@ -117,7 +112,7 @@ impl HmacScheme {
         }
 
         // All names first: then the receipt is written where it stays.
-        let id = self.id(delivery);
+        let id = self.id(delivery, id);
         let text = |name: &Option<HeaderName>| label(headers, name.as_ref()?);
         let (topic, account) = (text(&self.shape.topic), text(&self.shape.account));
         let mut receipt = self
@@ -159,7 +154,7 @@ impl HmacScheme {
     /// All signatures of a head that has been begun with.
     #[cold]
     fn tags(&self, headers: &HeaderMap) -> [Option<Tag>; 4] {
-        let Shape { signature, .. } = &self.shape;
+        let signature = &self.shape.signature;
         let value = single(headers, &signature.header).unwrap_or_default();
         signature.all(value, self.shape.algorithm)
     }
@@ -178,9 +173,10 @@ impl HmacScheme {
         })
     }
 
-    fn id(&self, delivery: &Delivery<'_>) -> EventId {
+    /// The event's id; `header` is what the header says that it stands in, if it does.
+    fn id(&self, delivery: &Delivery<'_>, header: Option<&[u8]>) -> EventId {
         match &self.shape.id {
-            Id::Header(name) => match label(&delivery.head.headers, name) {
+            Id::Header(_) => match header.and_then(|id| std::str::from_utf8(id).ok()) {
                 Some(id) if self.facts.id == IdKind::Signed => EventId::signed(id),
                 Some(id) => EventId::unsigned(id),
                 None => EventId::None,
@@ -195,34 +191,11 @@ impl HmacScheme {
     }
 }
 
-impl Shape {
-    pub(super) fn signs(&self, header: &HeaderName) -> bool {
-        self.before
-            .iter()
-            .chain(&self.after)
-            .any(|part| matches!(part, Part::Header(name) if name == header))
-    }
-}
-
 fn member_number(body: &[u8], name: &str) -> Result<u64, Refused> {
     match members(body, [name]) {
         [Some(Scalar::Number(number))] => Ok(number),
         [Some(_)] => Err(Refused::Malformed),
         [None] => Err(Refused::Missing),
-    }
-}
-
-/// A verification by [`HmacScheme`] on its way.
-pub struct HmacProgress {
-    running: State,
-    number: Option<u64>,
-    /// The first of its signatures.
-    tag: Tag,
-}
-
-impl fmt::Debug for HmacProgress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HmacProgress").finish_non_exhaustive()
     }
 }
 
@@ -243,44 +216,10 @@ impl Scheme for HmacScheme {
 
     #[inline]
     fn begin(&self, head: &Parts) -> Result<HmacProgress, Refused> {
-        let place = self.shape.timestamp.as_ref().map(|time| &time.place);
-        let clock = match place {
-            Some(Place::Header(name)) => Some(name),
-            _ => None,
-        };
-        let id = self.shape.id.header();
-        let sought = [Some(&self.shape.signature.header), clock, id];
-        let [signature, clock, named] = optionals(&head.headers, sought);
-        // An absent signature is known before the body is read.
-        let signature = signature?.ok_or(Refused::Missing)?;
-        let mut progress = HmacProgress {
-            running: self.keys.start(),
-            number: None,
-            tag: Tag::default(),
-        };
-        let Shape { algorithm, .. } = self.shape;
-        let tag = &mut progress.tag;
-        let pair = self.shape.signature.read(signature, algorithm, tag)?;
-        for name in &self.shape.required {
-            optional(&head.headers, name)?.ok_or(Refused::Missing)?;
-        }
-        let number = match place {
-            Some(Place::Header(_)) => {
-                let text = clock?.ok_or(Refused::Missing)?;
-                Some(Number::read(text).ok_or(Refused::Malformed)?)
-            }
-            Some(Place::Pair) => pair,
-            Some(Place::Member(_)) | None => None,
-        };
-        let time = number.map(|number| number.text);
-        progress.number = number.map(|number| number.value);
-        let header = |name: &HeaderName| match id {
-            Some(id) if id == name => named?.ok_or(Refused::Missing),
-            _ => single(&head.headers, name),
-        };
-        feed_with(&self.shape.before, head, header, time, &mut |piece| {
-            progress.running.update(piece);
-        })?;
+        let mut progress = HmacProgress::new(self.keys.start());
+        let sought = self.shape.seek(head)?;
+        let time = self.shape.decode(&sought, &mut progress)?;
+        self.shape.take_in(head, &sought, time, &mut progress)?;
         Ok(progress)
     }
 
@@ -291,7 +230,9 @@ impl Scheme for HmacScheme {
 
     #[inline]
     fn finish(&self, mut progress: HmacProgress, delivery: &Delivery<'_>) -> Self::Finish {
-        ready(self.judge(&mut progress, delivery))
+        let header = self.shape.id.header();
+        let id = header.and_then(|name| optional(&delivery.head.headers, name).ok()?);
+        ready(self.judge(&mut progress, delivery, id))
     }
 }
 
