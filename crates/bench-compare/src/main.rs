@@ -40,7 +40,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Counts every case that a goal needs; exits with 1 if a goal is missed.
+    /// Counts every case that a goal needs; exits with 1 if one costs more than it is held to.
     Check,
     /// Measures everything, prints the table and writes RESULTS.md.
     Report {
