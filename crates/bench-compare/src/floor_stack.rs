@@ -10,12 +10,13 @@ use std::time::Duration;
 use buttress_key::{IdempotencyKey, Profile};
 use http::request::Parts;
 use http::{Request, Response};
+use http_body::Body;
 use tower::BoxError;
 use tower_service::Service;
 
 use crate::driver::{Req, bare};
 use crate::floor_bound::Bound;
-use crate::floors::{Judging, Wrapped};
+use crate::floors::{Judging, Kept};
 
 /// Key, operation limit, retry, breaker and attempt limit around the bare service.
 pub(crate) fn stack() -> impl Service<Req, Response = impl Sized, Error = BoxError> {
@@ -37,7 +38,8 @@ struct Key<S> {
 
 impl<S, B> Service<Request<B>> for Key<S>
 where
-    S: Service<Request<Wrapped<B>>, Error = BoxError>,
+    S: Service<Request<Kept<B>>, Error = BoxError>,
+    B: Body,
 {
     type Response = S::Response;
     type Error = BoxError;
@@ -50,7 +52,7 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<B>) -> S::Future {
-        let mut request = request.map(Wrapped);
+        let mut request = request.map(Kept::once);
         let key = IdempotencyKey::generate().expect("entropy");
         let name = self.profile.header().expect("a header");
         let value = self.profile.to_value(&key);
@@ -84,9 +86,9 @@ impl<S> Again<S> {
 
 impl<S, B, RB> Service<Request<B>> for Again<S>
 where
-    S: Service<Request<Wrapped<B>>, Response = Response<RB>, Error = BoxError> + Clone + Unpin,
+    S: Service<Request<Kept<B>>, Response = Response<RB>, Error = BoxError> + Clone + Unpin,
     S::Future: Unpin,
-    B: Clone + Unpin,
+    B: Body + Clone + Unpin,
 {
     type Response = Response<RB>;
     type Error = BoxError;
@@ -99,7 +101,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
         let service = self.inner.clone();
-        let first = Request::from_parts(head.clone(), Wrapped(body.clone()));
+        let first = Request::from_parts(head.clone(), Kept::once(body.clone()));
         let response = self.inner.call(first);
         Keeping {
             judging: Judging::new(response, &self.successes),

@@ -18,9 +18,15 @@ use tower_service::Service;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RewrapRequest<S>(pub(crate) S);
 
-/// A body, and nothing about it.
+/// A body that is passed on, or what was kept of one that can be sent again: a layer that retries has
+/// one type for both.
 #[derive(Clone, Debug)]
-pub(crate) struct Wrapped<B>(pub(crate) B);
+pub(crate) enum Kept<B> {
+    /// The body itself.
+    Live(B),
+    /// All of it, until it is taken.
+    Whole(Option<Bytes>),
+}
 
 /// The future of [`RewrapRequest`].
 #[derive(Debug)]
@@ -28,7 +34,8 @@ pub(crate) struct Rewrapping<F>(F);
 
 impl<S, B> Service<Request<B>> for RewrapRequest<S>
 where
-    S: Service<Request<Wrapped<B>>, Error = Infallible, Future: Unpin>,
+    S: Service<Request<Kept<B>>, Error = Infallible, Future: Unpin>,
+    B: Body,
 {
     type Response = S::Response;
     type Error = BoxError;
@@ -41,7 +48,7 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        Rewrapping(self.0.call(request.map(Wrapped)))
+        Rewrapping(self.0.call(request.map(Kept::once)))
     }
 }
 
@@ -82,7 +89,8 @@ impl<S> JudgeResponse<S> {
 
 impl<S, B, RB> Service<Request<B>> for JudgeResponse<S>
 where
-    S: Service<Request<Wrapped<B>>, Response = Response<RB>, Error = Infallible, Future: Unpin>,
+    S: Service<Request<Kept<B>>, Response = Response<RB>, Error = Infallible, Future: Unpin>,
+    B: Body,
 {
     type Response = Response<RB>;
     type Error = BoxError;
@@ -95,7 +103,7 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        Judging::new(self.inner.call(request.map(Wrapped)), &self.successes)
+        Judging::new(self.inner.call(request.map(Kept::once)), &self.successes)
     }
 }
 
@@ -143,7 +151,19 @@ fn rejected<RB>(response: Response<RB>) -> Poll<Result<Response<RB>, BoxError>> 
     }
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for Wrapped<B> {
+impl<B: Body> Kept<B> {
+    /// Nothing can be sent any number of times; anything else once.
+    #[inline]
+    pub(crate) fn once(body: B) -> Self {
+        if body.is_end_stream() {
+            Self::Whole(None)
+        } else {
+            Self::Live(body)
+        }
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Kept<B> {
     type Data = Bytes;
     type Error = B::Error;
 
@@ -151,14 +171,23 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Wrapped<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        Pin::new(&mut self.0).poll_frame(cx)
+        match &mut *self {
+            Self::Live(body) => Pin::new(body).poll_frame(cx),
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+        match self {
+            Self::Live(body) => body.is_end_stream(),
+            Self::Whole(bytes) => bytes.is_none(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
+        match self {
+            Self::Live(body) => body.size_hint(),
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+        }
     }
 }

@@ -36,10 +36,12 @@ const AREAS: &[Area] = &[
     Area {
         title: "timeout, pending once",
         note: "with no other timer pending, so that each call's timer wakes the driver (one system \
-               call, which instruction counts do not see)",
+               call, which instruction counts do not see). `floor` is tower's that gives the response \
+               another body besides, as a limit on the body must",
         base: "bare-pending/R0",
         cases: &[
             "timeout-pending/R0",
+            "floor::timeout-pending/R0",
             "tower::timeout-pending/R0",
             "tower-http::timeout-pending/R0",
             "tower-resilience::timeout-pending/R0",
@@ -59,7 +61,9 @@ const AREAS: &[Area] = &[
     Area {
         title: "retry, R4, first try succeeds",
         note: "`retry-not-replayable` is a request that may not be sent again: rivals clone it all \
-               the same",
+               the same. `floor::rewrap-request` sends a body on in the type of one that may be sent \
+               again; `floor::judge-response` tells a success by its status and counts it, too: what any \
+               such layer must. Between it and ours stands that the layer's terms are asked and noted",
         base: "bare/R4",
         cases: &[
             "request-clone/R4",
@@ -112,9 +116,13 @@ const AREAS: &[Area] = &[
     Area {
         title: "the whole stack, random key",
         note: "key, operation timeout, retry, breaker, attempt timeout, over what none can avoid: making \
-               a key, writing its header, and one clone of the request",
+               a key, writing its header, and one clone of the request. `floor` is five services that do \
+               the least: a key, a clone, two bodies wrapped, a status told twice. Between them stand the \
+               breaker's permit and window, the retry's terms and body, and the deadlines of two timeouts, \
+               each with its own row above; the rest is moves of the request, the response and the future \
+               of 936 bytes",
         base: "key-and-clone/R4-random",
-        cases: &["stack/R4-random"],
+        cases: &["stack/R4-random", "floor::stack/R4-random"],
     },
     Area {
         title: "the whole stack, the caller's key",
