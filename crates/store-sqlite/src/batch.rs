@@ -5,6 +5,7 @@ use buttress_store::{
     Begin, BeginRequest, Claim, OrphanPolicy, Record, RecordKey, Resolution, Settled, State, Step,
     StoreError, StoredResponse, Token,
 };
+use foldhash::fast::RandomState;
 use tokio::sync::oneshot;
 
 /// One caller's question and where its answer goes.
@@ -52,7 +53,7 @@ impl Operation {
 
 /// The records that one batch is about, from what was read to what is to be written.
 #[derive(Debug, Default)]
-pub(crate) struct Records(HashMap<RecordKey, Slot>);
+pub(crate) struct Records(HashMap<RecordKey, Slot, RandomState>);
 
 #[derive(Debug)]
 struct Slot {

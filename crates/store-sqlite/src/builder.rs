@@ -95,7 +95,7 @@ impl Builder {
         let tally = count(&mut connection, &lock).await?;
         orphan(&path, &mut connection, &claims, clock).await?;
         let core = Core::new(connection, Arc::clone(&claims), clock, tally, lock);
-        Ok(SqliteStore::new(core, claims, clock))
+        SqliteStore::new(core, claims, clock)
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use buttress_store::{Record, RecordKey, Unknown};
+use foldhash::fast::RandomState;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -14,7 +15,7 @@ use crate::clock::Clock;
 ///
 /// This process alone writes to the database, so nothing can change behind it.
 #[derive(Debug, Default)]
-pub(crate) struct Claims(Mutex<HashMap<RecordKey, Entry>>);
+pub(crate) struct Claims(Mutex<HashMap<RecordKey, Entry, RandomState>>);
 
 #[derive(Debug)]
 struct Entry {
@@ -97,7 +98,7 @@ impl Claims {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RecordKey, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<RecordKey, Entry, RandomState>> {
         // A panic under the lock can only come from a failed allocation.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -5,9 +5,7 @@ mod builder;
 mod claims;
 mod clock;
 mod core;
-mod crowd;
 mod failure;
-mod group;
 mod lock;
 mod lookup;
 mod row;
@@ -15,5 +13,6 @@ mod sql;
 mod store;
 mod tally;
 mod telemetry;
+mod writer;
 
 pub use self::{builder::Builder, lock::Locked, store::SqliteStore, tally::LostCommits};

@@ -14,7 +14,7 @@ use crate::batch::{Answer, Operation};
 use crate::claims::Claims;
 use crate::clock::Clock;
 use crate::core::Core;
-use crate::group::Group;
+use crate::writer::Writer;
 
 /// An [`IdempotencyStore`] in one `SQLite` file.
 ///
@@ -26,7 +26,7 @@ pub struct SqliteStore {
 }
 
 struct Shared {
-    group: Group,
+    writer: Writer,
     claims: Arc<Claims>,
     clock: Clock,
 }
@@ -62,24 +62,24 @@ impl SqliteStore {
     ///
     /// Dropped before its end it has closed the database, or done nothing.
     pub async fn close(self) -> Result<(), StoreError> {
-        match self.shared.group.close().await {
+        match self.shared.writer.close().await {
             Some(core) => core.close().await,
             None => Ok(()),
         }
     }
 
-    pub(crate) fn new(core: Core, claims: Arc<Claims>, clock: Clock) -> Self {
-        Self {
+    pub(crate) fn new(core: Core, claims: Arc<Claims>, clock: Clock) -> Result<Self, StoreError> {
+        Ok(Self {
             shared: Arc::new(Shared {
-                group: Group::new(Box::new(core)),
+                writer: Writer::start(Box::new(core))?,
                 claims,
                 clock,
             }),
-        }
+        })
     }
 
     async fn settle(&self, operation: Operation) -> Result<Settled, StoreError> {
-        match self.shared.group.call(operation).await? {
+        match self.shared.writer.call(operation).await? {
             Answer::Settled(settled) => Ok(settled),
             other => Err(foreign(&other)),
         }
@@ -89,7 +89,7 @@ impl SqliteStore {
 impl IdempotencyStore for SqliteStore {
     fn begin(&self, request: BeginRequest) -> StoreFuture<'_, Begin> {
         Box::pin(async move {
-            match self.shared.group.call(Operation::Begin(request)).await? {
+            match self.shared.writer.call(Operation::Begin(request)).await? {
                 Answer::Begin(begin) => Ok(begin),
                 other => Err(foreign(&other)),
             }
@@ -146,7 +146,7 @@ impl IdempotencyStore for SqliteStore {
         Box::pin(async move {
             match self
                 .shared
-                .group
+                .writer
                 .call(Operation::Purge(limit.get()))
                 .await?
             {
@@ -216,7 +216,7 @@ mod tests {
             Last::Renew => store.renew(&claim, minute).await.unwrap(),
         };
         assert_eq!(settled, Settled::Applied);
-        store.shared.group.close().await.unwrap().level().await
+        store.shared.writer.close().await.unwrap().level().await
     }
 
     #[tokio::test]

@@ -499,29 +499,29 @@ async fn close_finishes_what_has_been_asked() {
 }
 
 #[tokio::test]
-async fn a_leader_that_is_dropped_in_the_middle_loses_nobody() {
+async fn a_caller_that_is_dropped_in_the_middle_loses_nobody() {
     let dir = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(dir.path().join("store.db"))
         .await
         .unwrap();
     for round in 0..40_u32 {
-        let mut leader = store.begin(request(round * 100));
-        let mut followers = Vec::new();
-        for follower in 1..6 {
-            followers.push(store.begin(request(round * 100 + follower)));
+        let mut first = store.begin(request(round * 100));
+        let mut others = Vec::new();
+        for other in 1..6 {
+            others.push(store.begin(request(round * 100 + other)));
         }
-        // The leader takes the baton, the others queue, and the leader is dropped at some poll.
+        // One asks, the others queue behind it, and the first is dropped at some poll.
         for poll in 0..=round % 8 {
             let once = std::future::poll_fn(|cx| {
-                std::task::Poll::Ready(leader.as_mut().poll(cx).is_ready())
+                std::task::Poll::Ready(first.as_mut().poll(cx).is_ready())
             });
             if once.await {
                 break;
             }
             if poll == 0 {
-                for follower in &mut followers {
+                for other in &mut others {
                     std::future::poll_fn(|cx| {
-                        let _ = follower.as_mut().poll(cx);
+                        let _ = other.as_mut().poll(cx);
                         std::task::Poll::Ready(())
                     })
                     .await;
@@ -529,9 +529,9 @@ async fn a_leader_that_is_dropped_in_the_middle_loses_nobody() {
             }
             tokio::task::yield_now().await;
         }
-        drop(leader);
-        for follower in followers {
-            let begun = tokio::time::timeout(LEASE, follower).await;
+        drop(first);
+        for other in others {
+            let begun = tokio::time::timeout(LEASE, other).await;
             assert!(matches!(begun.unwrap().unwrap(), Begin::Acquired(_)));
         }
     }
