@@ -28,7 +28,7 @@ pub(crate) struct Writer {
 
 enum Message {
     Call(Call),
-    Close(oneshot::Sender<Option<Box<Core>>>),
+    Close(oneshot::Sender<Box<Core>>),
 }
 
 impl Writer {
@@ -61,13 +61,12 @@ impl Writer {
     pub(crate) async fn close(&self) -> Option<Box<Core>> {
         let (reply, core) = oneshot::channel();
         self.queue.send(Message::Close(reply)).ok()?;
-        core.await.ok().flatten()
+        core.await.ok()
     }
 }
 
 /// The thread.
-fn write(core: Box<Core>, mut queue: UnboundedReceiver<Message>) {
-    let mut idle = Some(core);
+fn write(mut core: Box<Core>, mut queue: UnboundedReceiver<Message>) {
     let mut messages = Vec::new();
     let mut before = 0;
     loop {
@@ -88,19 +87,23 @@ fn write(core: Box<Core>, mut queue: UnboundedReceiver<Message>) {
                 Message::Close(reply) => closing = Some(reply),
             }
         }
-        idle = match idle.take() {
-            Some(core) if calls.is_empty() => Some(core),
-            Some(core) => Some(block_on(core.run(calls))),
-            None => {
-                for call in calls {
-                    let _ = call.reply.send(Err(closed()));
-                }
-                None
-            }
-        };
+        if !calls.is_empty() {
+            core = block_on(core.run(calls));
+        }
         if let Some(reply) = closing {
             // If nobody waits any more, it is dropped here, and with that closed.
-            let _ = reply.send(idle.take());
+            let _ = reply.send(core);
+            return refuse(queue);
+        }
+    }
+}
+
+/// Answers those who asked too late; whoever asks from now on finds nobody.
+fn refuse(mut queue: UnboundedReceiver<Message>) {
+    queue.close();
+    while let Ok(message) = queue.try_recv() {
+        if let Message::Call(call) = message {
+            let _ = call.reply.send(Err(closed()));
         }
     }
 }

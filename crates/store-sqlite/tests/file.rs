@@ -499,6 +499,26 @@ async fn close_finishes_what_has_been_asked() {
 }
 
 #[tokio::test]
+async fn whoever_asks_a_closed_store_is_told_so_and_may_close_it_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path().join("store.db"))
+        .await
+        .unwrap();
+    let late = store.clone();
+    let (closed, begun) = tokio::join!(store.close(), late.begin(request(1)));
+    closed.unwrap();
+    for begun in [begun, late.begin(request(2)).await] {
+        match begun {
+            Ok(begun) => assert!(matches!(begun, Begin::Acquired(_))),
+            Err(error) => assert_eq!(error.kind(), StoreErrorKind::Unavailable),
+        }
+    }
+    let error = late.begin(request(3)).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    late.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_caller_that_is_dropped_in_the_middle_loses_nobody() {
     let dir = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(dir.path().join("store.db"))
