@@ -23,7 +23,7 @@ impl Shared {
         if by_command && let Some(begin) = self.begin_by_command(&key, request).await? {
             return Ok(begin);
         }
-        self.begin_by_script(&key, request).await
+        self.begin_by_script(&key, request, false).await
     }
 
     async fn begin_by_command(
@@ -37,7 +37,10 @@ impl Shared {
         let Confirmed { answer, confirmed } = match claimed.await {
             // A script looks before it writes: what is there is found on a server without memory or
             // disk, and on the node that a key moves to.
-            Err(failure) if failure.is_refusal() => return Ok(None),
+            Err(failure) if failure.is_refusal() => {
+                let earlier = failure.is_doubtful();
+                return self.begin_by_script(key, request, earlier).await.map(Some);
+            }
             claimed => claimed.map_err(|failure| failure.changing(DOING))?,
         };
         match answer {
@@ -56,10 +59,12 @@ impl Shared {
         }
     }
 
+    /// `earlier`: an earlier try of this begin may have claimed the key.
     async fn begin_by_script(
         &self,
         key: &[u8],
         request: &BeginRequest,
+        earlier: bool,
     ) -> Result<Begin, StoreError> {
         let record = layout::claim(request);
         let (head, kept) = layout::around_lease_end(&record);
@@ -74,7 +79,8 @@ impl Shared {
             (OrphanPolicy::Refuse, [mortal @ .., _]) => mortal,
         };
         let changed = self.link.change(&script::BEGIN, key, args).await;
-        let Confirmed { answer, confirmed } = changed.map_err(|failure| failure.changing(DOING))?;
+        let Confirmed { answer, confirmed } =
+            changed.map_err(|failure| failure.after_another(earlier).changing(DOING))?;
         match Reply::read(answer)?.begin(request)? {
             Begin::Acquired(_) if !confirmed => Err(unconfirmed(DOING)),
             begin => Ok(begin),

@@ -49,6 +49,11 @@ impl Failure {
         (self.error.code() == Some("ASK")).then_some(node)
     }
 
+    /// Whether this, or an earlier try of the same, may have been executed all the same.
+    pub(crate) const fn is_doubtful(&self) -> bool {
+        self.maybe_executed
+    }
+
     /// The server was asked and did nothing: it has no room, is read-only, not the key's, ..
     pub(crate) fn is_refusal(&self) -> bool {
         self.error.code().is_some()

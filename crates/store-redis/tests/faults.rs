@@ -176,6 +176,20 @@ async fn a_server_that_cannot_write_its_snapshot_is_an_error_and_still_answers_w
     assert_eq!(claim(&store, request("new")).await.execution(), 1);
 }
 
+/// The first try went down with its connection, and nobody knows what became of it.
+#[tokio::test]
+async fn a_refusal_of_the_second_try_leaves_the_first_in_doubt() {
+    let server = Server::start().await;
+    let store = RedisStore::connect(server.url()).await.unwrap();
+    server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    for begun in [request("new"), refusing("strict")] {
+        let _warm = store.begin(begun).await.unwrap_err();
+        server.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+        let error = store.begin(begun).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Indeterminate, "{error:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_server_that_was_demoted_is_unavailable_until_it_is_promoted() {
     let server = Server::start().await;
