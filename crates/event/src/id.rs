@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use crate::Name;
 
 /// The sender's own name for an event, and whether the signature covers it.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
@@ -7,21 +7,23 @@ pub enum EventId {
     #[default]
     None,
     /// Covered by the signature: nobody else can have chosen it.
-    Signed(Arc<str>),
+    Signed(Name),
     /// Not covered: whoever replays the delivery may have written it.
-    Unsigned(Arc<str>),
+    Unsigned(Name),
 }
 
 impl EventId {
     /// An id that the signature covers.
+    #[inline]
     #[must_use]
-    pub fn signed(id: impl Into<Arc<str>>) -> Self {
+    pub fn signed(id: impl Into<Name>) -> Self {
         Self::Signed(id.into())
     }
 
     /// An id that the signature does not cover.
+    #[inline]
     #[must_use]
-    pub fn unsigned(id: impl Into<Arc<str>>) -> Self {
+    pub fn unsigned(id: impl Into<Name>) -> Self {
         Self::Unsigned(id.into())
     }
 

@@ -5,6 +5,7 @@ mod axum;
 mod dedupe;
 mod event;
 mod id;
+mod name;
 mod names;
 mod verified;
 
@@ -14,6 +15,7 @@ pub use self::{
     dedupe::{Dedupe, DedupeKey},
     event::{Event, NotVerified},
     id::EventId,
+    name::Name,
     names::{Source, Tenant},
     verified::{Bound, Verified},
 };

@@ -1,9 +1,8 @@
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::{Extensions, StatusCode};
 
-use crate::{Dedupe, DedupeKey, EventId, Source, Tenant};
+use crate::{Dedupe, DedupeKey, EventId, Name, Source, Tenant};
 
 /// How far a signature vouches for the body.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -22,8 +21,8 @@ pub enum Bound {
 pub struct Verified {
     source: Source,
     tenant: Option<Tenant>,
-    account: Option<Arc<str>>,
-    topic: Option<Arc<str>>,
+    account: Option<Name>,
+    topic: Option<Name>,
     id: EventId,
     dedupe: Option<Dedupe>,
     body: Bound,
@@ -65,14 +64,14 @@ impl Verified {
 
     /// Sets the account at the sender's, such as a shop. Default: none.
     #[inline]
-    pub fn with_account(mut self, account: impl Into<Arc<str>>) -> Self {
+    pub fn with_account(mut self, account: impl Into<Name>) -> Self {
         self.account = Some(account.into());
         self
     }
 
     /// Sets the topic. Default: none.
     #[inline]
-    pub fn with_topic(mut self, topic: impl Into<Arc<str>>) -> Self {
+    pub fn with_topic(mut self, topic: impl Into<Name>) -> Self {
         self.topic = Some(topic.into());
         self
     }

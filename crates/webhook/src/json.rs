@@ -1,7 +1,8 @@
 //! Members of a JSON object, read no further than needed.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+
+use buttress_event::Name;
 
 use crate::head::decimal;
 
@@ -22,10 +23,10 @@ impl<'a> Scalar<'a> {
     }
 
     /// As a name: a text that is not empty, or a number in digits.
-    pub(crate) fn into_name(self) -> Option<Arc<str>> {
+    pub(crate) fn into_name(self) -> Option<Name> {
         match self {
-            Self::Text(text) if !text.is_empty() => Some(Arc::from(&*text)),
-            Self::Number(number) => Some(number.to_string().into()),
+            Self::Text(text) if !text.is_empty() => Some(Name::from(&*text)),
+            Self::Number(number) => Some(number.into()),
             _ => None,
         }
     }
@@ -162,7 +163,7 @@ mod tests {
         })
     }
 
-    fn id(body: &str) -> Option<Arc<str>> {
+    fn id(body: &str) -> Option<Name> {
         let [id] = members(body.as_bytes(), ["id"]);
         id?.into_name()
     }

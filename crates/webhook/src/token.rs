@@ -1,8 +1,7 @@
 use std::fmt;
 use std::future::{Ready, ready};
-use std::sync::Arc;
 
-use buttress_event::{Bound, EventId, Source};
+use buttress_event::{Bound, EventId, Name, Source};
 use http::HeaderName;
 use http::request::Parts;
 use sha2::{Digest, Sha256};
@@ -81,7 +80,7 @@ impl TokenScheme {
     fn judge(&self, index: usize, delivery: &Delivery<'_>) -> Verdict {
         let headers = &delivery.head.headers;
         let id = match &self.id {
-            UnsignedId::Header(name) => label(headers, name).map(Arc::from),
+            UnsignedId::Header(name) => label(headers, name).map(Name::from),
             UnsignedId::Member(name) => {
                 let [id] = members(delivery.body, [name]);
                 id.and_then(Scalar::into_name)

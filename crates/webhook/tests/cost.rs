@@ -53,34 +53,28 @@ fn verify(scheme: &HmacScheme, head: &Parts, body: &Bytes) -> Verified {
     }
 }
 
-/// What a verification allocates, and how many names its receipt has.
-fn allocations(scheme: &HmacScheme, signer: &HmacScheme) -> (u64, u64) {
+/// What a verification allocates.
+fn allocations(scheme: &HmacScheme, signer: &HmacScheme) -> u64 {
     let (head, body) = signed(signer).into_parts();
     let body = Bytes::from(body);
-    let receipt = verify(scheme, &head, &body);
-    let names = [
-        receipt.event_id().as_str(),
-        receipt.topic(),
-        receipt.account(),
-    ];
     let counted = allocation_counter::measure(|| drop(verify(scheme, &head, &body)));
-    (counted.count_total, names.iter().flatten().count() as u64)
+    counted.count_total
 }
 
 #[test]
-fn verifying_an_hmac_allocates_for_nothing_but_the_names_in_the_receipt() {
+fn verifying_an_hmac_allocates_nothing() {
     for (scheme, _) in schemes() {
-        let (allocations, names) = allocations(&scheme, &scheme);
-        assert_eq!(allocations, names, "{}", scheme.facts().source);
+        let source = &scheme.facts().source;
+        assert_eq!(allocations(&scheme, &scheme), 0, "{source}");
     }
 }
 
 #[test]
-fn trying_four_secrets_allocates_no_more() {
+fn trying_four_secrets_allocates_nothing() {
     let secrets = lemonsqueezy(["1", "2", "3", "4"]).unwrap();
     for secret in ["1", "2", "3", "4"] {
         let signer = lemonsqueezy(secret).unwrap();
-        assert_eq!(allocations(&secrets, &signer), (0, 0));
+        assert_eq!(allocations(&secrets, &signer), 0);
     }
 }
 
@@ -93,11 +87,8 @@ fn a_refusal_before_the_body_allocates_nothing() {
 }
 
 #[test]
-fn handing_on_costs_six_allocations_at_most() {
-    for (scheme, most) in [
-        (stripe("secret").unwrap(), 4),
-        (shopify("secret").unwrap(), 6),
-    ] {
+fn handing_on_costs_three_allocations() {
+    for scheme in [stripe("secret").unwrap(), shopify("secret").unwrap()] {
         let delivery = || {
             let (head, body) = signed(&scheme).into_parts();
             Request::from_parts(head, http_body_util::Full::new(Bytes::from(body)))
@@ -110,11 +101,8 @@ fn handing_on_costs_six_allocations_at_most() {
                 assert_eq!(response.status(), 200);
             });
             if round == 1 {
-                assert!(
-                    counted.count_total <= most + COUNTED,
-                    "{}",
-                    counted.count_total
-                );
+                let allocations = counted.count_total;
+                assert!(allocations <= 3 + COUNTED, "{allocations}");
             }
         }
     }

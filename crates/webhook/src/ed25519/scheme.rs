@@ -1,9 +1,8 @@
 use std::fmt;
 use std::future::{Ready, ready};
-use std::sync::Arc;
 use std::time::Duration;
 
-use buttress_event::EventId;
+use buttress_event::{EventId, Name};
 use ed25519_dalek::StreamVerifier;
 use http::HeaderName;
 use http::request::Parts;
@@ -108,7 +107,7 @@ impl Ed25519Scheme {
             return Ok(Verdict::Handshake(reply));
         }
         let id = match &self.form.id {
-            Id::Header(name) => label(headers, name).map(Arc::from),
+            Id::Header(name) => label(headers, name).map(Name::from),
             Id::Member(name) => {
                 let [id] = members(delivery.body, [name]);
                 id.and_then(Scalar::into_name)

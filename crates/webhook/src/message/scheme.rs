@@ -1,10 +1,9 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::future::{Ready, ready};
-use std::sync::Arc;
 use std::time::Duration;
 
-use buttress_event::{Bound, EventId};
+use buttress_event::{Bound, EventId, Name};
 use http::HeaderName;
 use http::request::Parts;
 
@@ -162,7 +161,7 @@ impl MessageSignatureScheme {
             Id::None => return EventId::None,
             Id::Header(name) => {
                 let covered = |component: &Component| component.name == name.as_str();
-                let id = label(&delivery.head.headers, name).map(Arc::from);
+                let id = label(&delivery.head.headers, name).map(Name::from);
                 (id, input.components.iter().any(covered))
             }
             Id::Member(name) => {
