@@ -52,6 +52,22 @@ impl Tag {
         }
     }
 
+    /// As a hash has it: words, whose first byte is the highest.
+    #[inline]
+    pub(crate) fn words(&self) -> [u32; 8] {
+        let mut words = [0; 8];
+        for (word, bytes) in words.iter_mut().zip(self.bytes.as_chunks().0) {
+            *word = u32::from_be_bytes(*bytes);
+        }
+        words
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.len.into()
+    }
+
+    #[cfg(test)]
     pub(crate) fn as_slice(&self) -> &[u8] {
         self.bytes.get(..self.len.into()).unwrap_or_default()
     }
