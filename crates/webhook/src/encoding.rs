@@ -74,33 +74,55 @@ impl Tag {
 }
 
 /// Fills `out` from text of exactly its length, in the one canonical form.
+#[inline]
 pub(crate) fn base64(text: &[u8], out: &mut [u8]) -> Option<()> {
     if text.len() != out.len().div_ceil(3) * 4 {
         return None;
     }
+    // Of a length that the compiler knows there is no loop.
+    match <&mut [u8; 32]>::try_from(&mut *out) {
+        Ok(out) => fill_base64(text.first_chunk::<44>()?, out),
+        Err(_) => fill_base64(text, out),
+    }
+}
+
+fn fill_base64<T, O>(text: &T, out: &mut O) -> Option<()>
+where
+    T: AsRef<[u8]> + ?Sized,
+    O: AsMut<[u8]> + ?Sized,
+{
+    let (text, out) = (text.as_ref(), out.as_mut());
     let mut all = 0;
     let mut group = |[one, two, three, four]: [u8; 4]| {
         let [first, second, third, fourth] = &BASE64;
         let bits = at(first, one) | at(second, two) | at(third, three) | at(fourth, four);
         all |= bits;
-        let [_, bytes @ ..] = bits.to_be_bytes();
-        bytes
+        bits
     };
-    let (threes, rest) = out.as_chunks_mut();
-    let (fours, _) = text.as_chunks();
+    let (sixes, rest) = out.as_chunks_mut();
+    let (text, last) = text.split_at_checked(sixes.len() * 8)?;
+    for (six, eight) in sixes.iter_mut().zip(text.as_chunks().0) {
+        let [one, two, three, four, after @ ..]: [u8; 8] = *eight;
+        let bits = u64::from(group([one, two, three, four])) | u64::from(group(after)) << 24;
+        let [bytes @ .., _, _] = bits.to_le_bytes();
+        *six = bytes;
+    }
+    let (threes, rest) = rest.as_chunks_mut();
+    let (fours, _) = last.as_chunks();
     for (three, four) in threes.iter_mut().zip(fours) {
-        *three = group(*four);
+        let [bytes @ .., _] = group(*four).to_le_bytes();
+        *three = bytes;
     }
     // The last bytes do not fill the last character: it has no bits to spare that are set.
     let spare = match (rest, fours.get(threes.len())) {
         ([], None) => 0,
         ([only], Some(&[one, two, b'=', b'='])) => {
-            let [high, spare, _] = group([one, two, b'A', b'A']);
+            let [high, spare, ..] = group([one, two, b'A', b'A']).to_le_bytes();
             *only = high;
             spare
         }
         ([first, second], Some(&[one, two, three, b'='])) => {
-            let [high, low, spare] = group([one, two, three, b'A']);
+            let [high, low, spare, _] = group([one, two, three, b'A']).to_le_bytes();
             (*first, *second) = (high, low);
             spare
         }
@@ -184,7 +206,8 @@ const fn shifted(values: &[u8; 256], by: u32) -> [u32; 256] {
     let mut character = 0;
     while character < values.len() {
         if values[character] < 64 {
-            shifted[character] = (values[character] as u32) << by;
+            // The first of the three bytes is the lowest.
+            shifted[character] = ((values[character] as u32) << by).swap_bytes() >> 8;
         }
         character += 1;
     }
