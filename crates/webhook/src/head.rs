@@ -58,16 +58,28 @@ pub(crate) fn optionals<'a, const N: usize>(
     if headers.len() > FEW * N || headers.len() != headers.keys_len() {
         return names.map(|name| name.map_or(Ok(None), |name| optional(headers, name)));
     }
+    let names = names.map(|name| name.map_or(&[][..], |name| name.as_str().as_bytes()));
     let mut found = [const { Ok(None) }; N];
-    for (other, line) in headers {
-        for (value, name) in found.iter_mut().zip(names) {
-            // What is found is not compared again: no name has two lines here.
-            if *value == Ok(None) && name == Some(other) {
+    for (name, line) in headers {
+        let name = name.as_str().as_bytes();
+        for (value, sought) in found.iter_mut().zip(names) {
+            if is(name, sought) {
                 *value = Ok(Some(line.as_bytes()).filter(|value| !value.is_empty()));
             }
         }
     }
     found
+}
+
+/// Whether this is the name: `==`, where most are of another length or end in another way.
+#[inline]
+fn is(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() || one.last_chunk::<8>() != other.last_chunk::<8>() {
+        return false;
+    }
+    let ((ones, rest), (others, other_rest)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
+    let eights = ones.iter().zip(others).all(|(one, other)| one == other);
+    eights && (!ones.is_empty() || rest == other_rest)
 }
 
 /// A header as text, where it is no more than a label: `None` when absent, unreadable or repeated.
@@ -98,14 +110,31 @@ pub fn decimal(text: &[u8]) -> Option<u64> {
         _ if text.len() > 18 => return None,
         _ => {}
     }
-    let mut sound = true;
-    // Eighteen digits fit, whatever they are.
-    let number = text.iter().fold(0_u64, |number, byte| {
-        let digit = byte.wrapping_sub(b'0');
-        sound &= digit < 10;
-        number.wrapping_mul(10).wrapping_add(digit.into())
+    // Eighteen digits fit.
+    let (first, eights) = text.as_rchunks();
+    let first = first.iter().try_fold(0, |number, byte| {
+        byte.is_ascii_digit()
+            .then(|| number * 10 + u64::from(byte - b'0'))
     });
-    sound.then_some(number)
+    eights.iter().try_fold(first?, |number, eight| {
+        Some(number * 100_000_000 + eight_digits(*eight)?)
+    })
+}
+
+/// Eight digits at once: neighbours make a pair, pairs a four, fours the number.
+///
+/// D. Lemire, "Quickly parsing eight digits" (2018).
+#[inline]
+fn eight_digits(text: [u8; 8]) -> Option<u64> {
+    let digits = u64::from_le_bytes(text) ^ 0x3030_3030_3030_3030;
+    // A byte of 10 or more has the highest bit, or gets it here.
+    let above = digits | digits.wrapping_add(0x7676_7676_7676_7676);
+    if above & 0x8080_8080_8080_8080 != 0 {
+        return None;
+    }
+    let pairs = digits.wrapping_mul(1 + (10 << 8)) >> 8;
+    let fours = (pairs & 0x00ff_00ff_00ff_00ff).wrapping_mul(1 + (100 << 16)) >> 16;
+    Some((fours & 0x0000_ffff_0000_ffff).wrapping_mul(1 + (10_000 << 32)) >> 32)
 }
 
 /// A [`decimal`] number as it came: its value, and its one spelling.
@@ -124,6 +153,8 @@ impl<'a> Number<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -190,5 +221,42 @@ mod tests {
             assert_eq!(decimal(text.as_bytes()), None, "{text:?}");
         }
         assert_eq!(decimal(b"1000000000000000000"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_decimal_is_what_the_library_reads(
+            text in prop_oneof!["[0-9]{0,20}", "[1-9][0-9]{7,17}", "[0-9]{0,10}[ -~][0-9]{0,10}"],
+        ) {
+            let theirs = text.parse::<u64>().ok();
+            let theirs = theirs.filter(|number| number.to_string() == text && text.len() <= 18);
+            prop_assert_eq!(decimal(text.as_bytes()), theirs);
+        }
+
+        #[test]
+        fn a_decimal_has_no_bytes_but_digits(
+            digits in "[1-9][0-9]{0,17}", at in any::<prop::sample::Index>(), byte in any::<u8>(),
+        ) {
+            let mut text = digits.into_bytes();
+            let at = at.index(text.len());
+            text[at] = byte;
+            let number = str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
+            prop_assert_eq!(decimal(&text), number.filter(|number: &u64| number.to_string().as_bytes() == text));
+        }
+
+        #[test]
+        fn names_are_the_same_when_they_are_equal(
+            one in "[ab]{0,3}[a-z]{0,20}", other in "[ab]{0,3}[a-z]{0,20}",
+            at in any::<prop::sample::Index>(),
+        ) {
+            let (one, other) = (one.as_bytes(), other.as_bytes());
+            prop_assert!(is(one, one));
+            prop_assert_eq!(is(one, other), one == other);
+            let mut changed = one.to_vec();
+            if let Some(byte) = changed.get_mut(at.index(one.len().max(1))) {
+                *byte ^= 1;
+                prop_assert!(!is(one, &changed));
+            }
+        }
     }
 }

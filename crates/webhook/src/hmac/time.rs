@@ -64,40 +64,45 @@ impl Timestamp {
     }
 
     /// The time that a number means, if that is near enough to now.
+    ///
+    /// Now is cut to the unit in which the sender counts, so that a window of 300 s ends after 300 s.
+    #[inline]
     pub(super) fn check(
         &self,
         number: u64,
         window: Option<Duration>,
         now: SystemTime,
     ) -> Result<SystemTime, Refused> {
+        let distance = number.abs_diff(self.number(now));
+        if window.is_some_and(|window| distance > self.count(window)) {
+            return Err(Refused::Stale);
+        }
         let signed = if self.millis {
             Duration::from_millis(number)
         } else {
             Duration::from_secs(number)
         };
-        near(signed, self.floor(since_epoch(now)), window)
+        UNIX_EPOCH.checked_add(signed).ok_or(Refused::Stale)
     }
 
     /// Now, as this sender would write it.
+    #[inline]
     pub(super) fn number(&self, now: SystemTime) -> u64 {
-        let now = since_epoch(now);
-        if self.millis {
-            u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
-        } else {
-            now.as_secs()
-        }
+        self.count(since_epoch(now))
     }
 
-    /// Cut to the unit in which the sender counts, so that a window of 300 s ends after 300 s.
-    const fn floor(&self, now: Duration) -> Duration {
+    /// How many whole units of this sender's there are in a time.
+    #[inline]
+    fn count(&self, time: Duration) -> u64 {
         if self.millis {
-            now
+            u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
         } else {
-            Duration::from_secs(now.as_secs())
+            time.as_secs()
         }
     }
 }
 
+#[inline]
 pub(crate) fn since_epoch(time: SystemTime) -> Duration {
     time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
