@@ -56,6 +56,7 @@ impl HmacBuilder {
                 after: Vec::new(),
                 timestamp: pair,
                 id: Id::None,
+                id_at: None,
                 topic: None,
                 account: None,
                 required: Vec::new(),
@@ -203,6 +204,9 @@ impl HmacBuilder {
     pub fn build(mut self, secrets: impl Into<Secrets>) -> Result<HmacScheme, InvalidSecret> {
         let keys = Keys::decoded(self.shape.algorithm, &secrets.into(), self.key_form)?;
         self.facts.covers = self.covers();
+        let (id, parts) = (self.shape.id.header(), &self.shape.before);
+        let is_id = |part: &Part| matches!(part, Part::Header(name) if Some(name) == id);
+        self.shape.id_at = parts.iter().position(is_id);
         self.facts.id = match &self.shape.id {
             Id::Header(name) if !self.shape.signs(name) => IdKind::Unsigned,
             Id::Header(_) | Id::Member(_) => IdKind::Signed,

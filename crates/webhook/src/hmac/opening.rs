@@ -10,7 +10,7 @@ use super::shape::Shape;
 use super::time::Place;
 use crate::Refused;
 use crate::encoding::Tag;
-use crate::head::{Number, optional, optionals, single};
+use crate::head::{Number, decimal, optional, optionals};
 use crate::mac::State;
 
 /// The headers that are verified with, found in one pass; each refusal is kept until its turn.
@@ -49,11 +49,7 @@ impl Shape {
     /// Finds what is verified with. An absent signature is known before the body is read.
     #[inline]
     pub(super) fn seek<'a>(&self, head: &'a Parts) -> Result<Sought<'a>, Refused> {
-        let clock = match self.timestamp.as_ref().map(|time| &time.place) {
-            Some(Place::Header(name)) => Some(name),
-            _ => None,
-        };
-        let names = [Some(&self.signature.header), clock, self.id.header()];
+        let names = [Some(&self.signature.header), self.clock(), self.id.header()];
         let [signature, time, id] = optionals(&head.headers, names);
         Ok(Sought {
             signature: signature?.ok_or(Refused::Missing)?,
@@ -74,6 +70,8 @@ impl Shape {
     }
 
     /// Takes in what is signed before the body; `beside` is the time beside the signature.
+    ///
+    /// The time is taken in as it stands: what it says is asked by [`number`](Self::number).
     #[inline]
     pub(super) fn take_in<'a>(
         &self,
@@ -85,23 +83,37 @@ impl Shape {
         for name in &self.required {
             optional(&head.headers, name)?.ok_or(Refused::Missing)?;
         }
-        let number = match self.timestamp.as_ref().map(|time| &time.place) {
-            Some(Place::Header(_)) => {
-                let text = sought.time?.ok_or(Refused::Missing)?;
-                Some(Number::read(text).ok_or(Refused::Malformed)?)
-            }
-            Some(Place::Pair) => beside,
-            Some(Place::Member(_)) | None => None,
+        let time = match self.clock() {
+            Some(_) => Some(sought.time?.ok_or(Refused::Missing)?),
+            None => beside.map(|number| number.text),
         };
-        let time = number.map(|number| number.text);
-        progress.number = number.map(|number| number.value);
-        let id = self.id.header();
-        let header = |name: &HeaderName| match id {
-            Some(id) if id == name => sought.id?.ok_or(Refused::Missing),
-            _ => single(&head.headers, name),
-        };
-        feed_with(&self.before, head, header, time, &mut |piece| {
+        let id = sought.id.ok().flatten();
+        let known = |place| id.filter(|_| self.id_at == Some(place));
+        feed_with(&self.before, head, known, time, &mut |piece| {
             progress.running.update(piece);
         })
+    }
+
+    /// The time that a head tells.
+    #[inline]
+    pub(super) fn number(
+        &self,
+        sought: &Sought<'_>,
+        beside: Option<Number<'_>>,
+    ) -> Result<Option<u64>, Refused> {
+        if self.clock().is_none() {
+            return Ok(beside.map(|number| number.value));
+        }
+        let text = sought.time?.ok_or(Refused::Missing)?;
+        decimal(text).map(Some).ok_or(Refused::Malformed)
+    }
+
+    /// The header that says when the sender signed.
+    #[inline]
+    fn clock(&self) -> Option<&HeaderName> {
+        match &self.timestamp.as_ref()?.place {
+            Place::Header(name) => Some(name),
+            Place::Pair | Place::Member(_) => None,
+        }
     }
 }

@@ -37,23 +37,25 @@ pub(crate) fn feed(
     time: Option<&[u8]>,
     each: &mut (impl FnMut(&[u8]) + ?Sized),
 ) -> Result<(), Refused> {
-    let header = |name: &HeaderName| single(&head.headers, name);
-    feed_with(parts, head, header, time, each)
+    feed_with(parts, head, |_| None, time, each)
 }
 
-/// As [`feed`], with another way to look up the one value of a header.
+/// As [`feed`], where a header may be known already by its place among the parts.
 #[inline]
 pub(super) fn feed_with<'a>(
     parts: &[Part],
     head: &'a Parts,
-    header: impl Fn(&HeaderName) -> Result<&'a [u8], Refused>,
+    known: impl Fn(usize) -> Option<&'a [u8]>,
     time: Option<&[u8]>,
     each: &mut (impl FnMut(&[u8]) + ?Sized),
 ) -> Result<(), Refused> {
     for (place, part) in parts.iter().enumerate() {
         match part {
             Part::Header(name) => {
-                let value = header(name)?;
+                let value = match known(place) {
+                    Some(value) => value,
+                    None => single(&head.headers, name)?,
+                };
                 // A value that contains the separator after it could be cut in two ways.
                 if let Some(Part::Text(text)) = parts.get(place + 1)
                     && contains(value, text.as_bytes())

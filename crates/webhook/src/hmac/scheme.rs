@@ -2,7 +2,7 @@ use std::fmt;
 use std::future::{Ready, ready};
 use std::time::SystemTime;
 
-use buttress_event::EventId;
+use buttress_event::{EventId, Name};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 
@@ -64,18 +64,21 @@ impl HmacScheme {
         let head = delivery.head;
         let mut progress = HmacProgress::new(self.keys.start());
         let sought = self.shape.seek(head)?;
-        if self.shape.signature.has_time() {
-            let time = self.shape.decode(&sought, &mut progress)?;
-            self.shape.take_in(head, &sought, time, &mut progress)?;
-            progress.running.update(delivery.body);
+        let beside = if self.shape.signature.has_time() {
+            self.shape.decode(&sought, &mut progress)?
         } else {
-            // The processor hashes and decodes side by side, if it comes to both before it needs either.
-            let taken = self.shape.take_in(head, &sought, None, &mut progress);
-            progress.running.update(delivery.body);
+            None
+        };
+        let taken = self.shape.take_in(head, &sought, beside, &mut progress);
+        progress.running.update(delivery.body);
+        // What is read here is needed last: the processor reads it while it hashes.
+        if !self.shape.signature.has_time() {
             self.shape.decode(&sought, &mut progress)?;
-            taken?;
         }
-        self.judge(&mut progress, delivery, sought.id.ok().flatten())
+        taken?;
+        progress.number = self.shape.number(&sought, beside)?;
+        let id = self.name(sought.id.ok().flatten());
+        self.judge(&mut progress, delivery, id)
     }
 
     #[inline]
@@ -83,7 +86,7 @@ impl HmacScheme {
         &self,
         progress: &mut HmacProgress,
         delivery: &Delivery<'_>,
-        id: Option<&[u8]>,
+        id: EventId,
     ) -> Result<Verdict, Refused> {
         let (head, headers) = (delivery.head, &delivery.head.headers);
         let number = progress.number;
@@ -112,7 +115,14 @@ impl HmacScheme {
         }
 
         // All names first: then the receipt is written where it stays.
-        let id = self.id(delivery, id);
+        let id = match &self.shape.id {
+            Id::Member(name) => {
+                let [id] = members(delivery.body, [name]);
+                id.and_then(Scalar::into_name)
+                    .map_or(EventId::None, EventId::Signed)
+            }
+            Id::Header(_) | Id::None => id,
+        };
         let text = |name: &Option<HeaderName>| label(headers, name.as_ref()?);
         let (topic, account) = (text(&self.shape.topic), text(&self.shape.account));
         let mut receipt = self
@@ -173,20 +183,13 @@ impl HmacScheme {
         })
     }
 
-    /// The event's id; `header` is what the header says that it stands in, if it does.
-    fn id(&self, delivery: &Delivery<'_>, header: Option<&[u8]>) -> EventId {
-        match &self.shape.id {
-            Id::Header(_) => match header.and_then(|id| std::str::from_utf8(id).ok()) {
-                Some(id) if self.facts.id == IdKind::Signed => EventId::signed(id),
-                Some(id) => EventId::unsigned(id),
-                None => EventId::None,
-            },
-            Id::Member(name) => {
-                let [id] = members(delivery.body, [name]);
-                id.and_then(Scalar::into_name)
-                    .map_or(EventId::None, EventId::signed)
-            }
-            Id::None => EventId::None,
+    /// The event's id, as a header tells it.
+    #[inline]
+    fn name(&self, header: Option<&[u8]>) -> EventId {
+        match header.and_then(|id| Name::from_utf8(id).ok()) {
+            Some(id) if self.facts.id == IdKind::Signed => EventId::Signed(id),
+            Some(id) => EventId::Unsigned(id),
+            None => EventId::None,
         }
     }
 }
@@ -218,8 +221,9 @@ impl Scheme for HmacScheme {
     fn begin(&self, head: &Parts) -> Result<HmacProgress, Refused> {
         let mut progress = HmacProgress::new(self.keys.start());
         let sought = self.shape.seek(head)?;
-        let time = self.shape.decode(&sought, &mut progress)?;
-        self.shape.take_in(head, &sought, time, &mut progress)?;
+        let beside = self.shape.decode(&sought, &mut progress)?;
+        self.shape.take_in(head, &sought, beside, &mut progress)?;
+        progress.number = self.shape.number(&sought, beside)?;
         Ok(progress)
     }
 
@@ -232,6 +236,7 @@ impl Scheme for HmacScheme {
     fn finish(&self, mut progress: HmacProgress, delivery: &Delivery<'_>) -> Self::Finish {
         let header = self.shape.id.header();
         let id = header.and_then(|name| optional(&delivery.head.headers, name).ok()?);
+        let id = self.name(id);
         ready(self.judge(&mut progress, delivery, id))
     }
 }

@@ -39,6 +39,8 @@ pub(super) struct Shape {
     pub(super) after: Vec<Part>,
     pub(super) timestamp: Option<Timestamp>,
     pub(super) id: Id,
+    /// Where the id's header stands among the parts before the body.
+    pub(super) id_at: Option<usize>,
     pub(super) topic: Option<HeaderName>,
     pub(super) account: Option<HeaderName>,
     pub(super) required: Vec<HeaderName>,
