@@ -4,21 +4,15 @@ use std::convert::Infallible;
 use std::future::{Future, ready};
 use std::hint::black_box;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use allocation_counter::measure;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use buttress_body::Collected;
 use buttress_webhook::{Delivery, HmacScheme, WebhookVerifyLayer, standard_webhooks};
 use bytes::Bytes;
-use hmac::block_api::HmacCore;
-use hmac::digest::block_api::{Buffer, FixedOutputCore, UpdateCore};
-use hmac::digest::{CtOutput, Output};
 use hmac::{Hmac, KeyInit, Mac};
-use http::{HeaderName, Request, Response};
+use http::{Request, Response};
 use http_body_util::Full;
 use sha2::{Digest, Sha256};
 use tower_layer::Layer;
@@ -50,9 +44,6 @@ const SIZES: [Size; 3] = [
     Size {
         title: "webhook, 256 B",
         note: "the same delivery of Standard Webhooks for all; HMAC and SHA-256 are of the same bytes. \
-               `floor` is the check written out by hand for this sender alone: it finds the headers in one \
-               pass, hashes what comes before the body in one piece, and decodes the signature while the \
-               body is still being hashed. \
                `verify-layer` reads the body and hands the request on. async-stripe's check is not here: \
                it needs the types of Stripe's whole API, and compiling those takes more than a minute and \
                2.7 GB",
@@ -157,55 +148,6 @@ fn now_or_never<F: Future>(future: F) -> Option<F::Output> {
 
 type Check<'a> = (&'static str, Box<dyn FnMut() -> bool + 'a>);
 
-/// The least that the protocol asks for: three headers, one time, one HMAC, and the id for a receipt.
-///
-/// Every header has one line, the id is short, and the first secret is the right one; nothing else is
-/// provided for. One pass finds the headers, what comes before the body is hashed in one piece, and
-/// the signature is decoded while the body is still being hashed.
-fn floor(signed: &Signed) -> Result<Check<'_>, Failure> {
-    let names =
-        ["webhook-id", "webhook-timestamp", "webhook-signature"].map(HeaderName::from_static);
-    let key: HmacCore<Sha256> = KeyInit::new_from_slice(KEY)?;
-    let check = move || {
-        let signed = black_box(signed);
-        let mut lines = [&[][..]; 3];
-        for (name, line) in &signed.head.headers {
-            if let Some(place) = names.iter().position(|sought| sought == name) {
-                lines[place] = line.as_bytes();
-            }
-        }
-        let [id, timestamp, signature] = lines;
-        let mut prefix = [b'.'; 63];
-        let len = id.len() + 1 + timestamp.len() + 1;
-        prefix.get_mut(..id.len())?.copy_from_slice(id);
-        let room = prefix.get_mut(id.len() + 1..len.checked_sub(1)?)?;
-        room.copy_from_slice(timestamp);
-
-        let mut core = key.clone();
-        let mut buffer = Buffer::<HmacCore<Sha256>>::default();
-        for piece in [prefix.get(..len)?, &signed.body] {
-            buffer.digest_blocks(piece, |blocks| core.update_blocks(blocks));
-        }
-        let mut tag = [0; 33];
-        let encoded = signature.strip_prefix(b"v1,")?;
-        let len = STANDARD.decode_slice(encoded, &mut tag).ok()?;
-        let tag: [u8; 32] = tag.get(..len)?.try_into().ok()?;
-        let timestamp = str::from_utf8(timestamp).ok()?.parse().ok()?;
-        let at = UNIX_EPOCH + Duration::from_secs(timestamp);
-        let age = signed.now.duration_since(at).unwrap_or_default();
-        let id = str::from_utf8(id).ok()?;
-
-        let mut made = Output::<HmacCore<Sha256>>::default();
-        core.finalize_fixed_core(&mut buffer, &mut made);
-        let fits = CtOutput::<HmacCore<Sha256>>::new(made) == CtOutput::new(tag.into());
-        (fits && age <= Duration::from_secs(300)).then(|| Arc::<str>::from(id))
-    };
-    Ok((
-        "webhook/floor",
-        Box::new(move || black_box(check()).is_some()),
-    ))
-}
-
 /// Everybody's way to verify the same delivery.
 fn checks(signed: &Signed) -> Result<Vec<Check<'_>>, Failure> {
     let hmac = keyed()?;
@@ -232,7 +174,6 @@ fn checks(signed: &Signed) -> Result<Vec<Check<'_>>, Failure> {
                 true
             }),
         ),
-        floor(signed)?,
         ("webhook/verify", Box::new(move || black_box(signed).ours())),
         (
             "webhook/verify-layer",
