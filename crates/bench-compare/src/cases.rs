@@ -1,8 +1,5 @@
 //! Every case by its name: `what/request`, or `rival::what/request`.
 
-use std::future::{Ready, ready};
-use std::time::Duration;
-
 use buttress_key::Profile;
 use buttress_retry::RetryLayer;
 use buttress_timeout::TimeoutLayer;
@@ -10,19 +7,14 @@ use tower::ServiceExt;
 use tower_layer::Layer;
 
 use crate::breakers::{CloneEachCall, consecutive, window};
-use crate::driver::{Req, Res, bare, clone_request, drive, pending_once, r0, r4, replay_body};
+use crate::case::{Case, LIMIT, Never};
+use crate::driver::{Res, bare, clone_request, drive, pending_once, r0, r4, replay_body};
 use crate::floor_bound::Bounded;
 use crate::floor_stack;
 use crate::floors::{JudgeResponse, RewrapRequest};
 use crate::rivals;
 use crate::stack::{key, key_and_clone, layers, r4_owned, r4_unkeyed, stack};
 use bench_compare::failure::Failure;
-
-/// A name and what it runs, so many times.
-pub(crate) type Case = (&'static str, fn(usize));
-
-/// The limit of every timeout here: never reached.
-pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// All cases.
 pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
@@ -159,24 +151,5 @@ pub(crate) fn named(name: &str) -> Result<fn(usize), Failure> {
     match all().find(|(known, _)| *known == name) {
         Some((_, run)) => Ok(*run),
         None => Err(format!("there is no case {name}").into()),
-    }
-}
-
-/// A policy of `tower::retry` that keeps a request to send again, and never has to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Never;
-
-impl<E> tower::retry::Policy<Req, Res, E> for Never {
-    type Future = Ready<()>;
-
-    fn retry(&mut self, _: &mut Req, outcome: &mut Result<Res, E>) -> Option<Ready<()>> {
-        match outcome {
-            Ok(response) if response.status().is_server_error() => Some(ready(())),
-            _ => None,
-        }
-    }
-
-    fn clone_request(&mut self, request: &Req) -> Option<Req> {
-        Some(request.clone())
     }
 }

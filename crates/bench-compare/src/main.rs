@@ -1,6 +1,7 @@
 //! The command line: `check`, `report`, and the hidden `run`.
 
 mod breakers;
+mod case;
 mod cases;
 mod check;
 mod count;

@@ -17,7 +17,7 @@ use tower_resilience_retry::RetryLayer;
 use tower_resilience_timelimiter::{FixedTimeout, TimeLimiterError, TimeLimiterLayer};
 use tower_service::Service;
 
-use crate::cases::{Case, LIMIT, Never};
+use crate::case::{Case, LIMIT, Never};
 use crate::driver::{Req, Res, bare, drive, pending_once, r0, r4};
 use crate::failsafe;
 use crate::reqwest_retry;
