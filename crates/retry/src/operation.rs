@@ -57,14 +57,19 @@ pub(crate) struct Kept<'a, B> {
 }
 
 impl<C> Operation<C> {
-    pub(crate) const fn new(policy: Arc<Policy<C>>, deadline: Option<Deadline>) -> Self {
+    pub(crate) const fn new(policy: Arc<Policy<C>>) -> Self {
         Self {
             policy,
             keyed: false,
-            deadline,
+            deadline: None,
             past: None,
             pended: false,
         }
+    }
+
+    /// Starts the layer's own deadline: it bounds further attempts alone.
+    pub(crate) fn start_deadline(&mut self) {
+        self.deadline = self.policy.deadline();
     }
 
     /// Notes what a head says that is not kept. Most calls succeed, and nobody asks.

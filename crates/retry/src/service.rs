@@ -64,19 +64,25 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let mut operation = Operation::new(Arc::clone(&self.policy), self.policy.deadline());
-        if !self.policy.may_repeat(request.body()) {
-            operation.give_away(request.method(), request.headers(), request.extensions());
+        let may_repeat = self.policy.may_repeat(request.body());
+        // What is neither kept nor asked for a key goes on as it came.
+        if !may_repeat && self.policy.profile.is_none() {
             let response = self.inner.call(request.map(ReplayBody::once));
-            return ResponseFuture::once(operation, response);
+            return ResponseFuture::once(Operation::new(Arc::clone(&self.policy)), response);
         }
         let (head, body) = request.into_parts();
-        let body = ReplayBody::new(body, self.policy.replay_cap);
+        let body = if may_repeat {
+            ReplayBody::new(body, self.policy.replay_cap)
+        } else {
+            ReplayBody::once(body)
+        };
+        let mut operation = Operation::new(Arc::clone(&self.policy));
         let Ok(first) = body.try_clone() else {
             operation.give_away(&head.method, &head.headers, &head.extensions);
             let request = Request::from_parts(head, body);
             return ResponseFuture::once(operation, self.inner.call(request));
         };
+        operation.start_deadline();
         // The instance that was asked whether it is ready is called, and given up to be called
         // again; a clone, which was not asked, takes its place.
         let clone = self.inner.clone();
