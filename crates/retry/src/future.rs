@@ -24,23 +24,23 @@ pin_project! {
         S: Service<Request<ReplayBody<B>>>,
     {
         operation: Operation<C>,
-        // What a further attempt sends with its body; `None` if there is none. Beside the body it
-        // would be copied once more on its way in here.
+        // What a further attempt sends; `None` if there is none. Within `call` it would be copied
+        // once more on its way in here.
         head: Option<Parts>,
+        body: Option<ReplayBody<B>>,
         #[pin]
-        call: Call<S, B, S::Future, RB>,
+        call: Call<S, S::Future, RB>,
     }
 }
 
 pin_project! {
-    /// What is known of the request. A call that is made once needs nothing more, and is let go
-    /// of as fast as it is made.
+    /// How far the call has come. One that is made once needs no more than its response, and is
+    /// let go of as fast as it is made.
     #[project = CallProjection]
-    enum Call<S, B, F, RB> {
+    enum Call<S, F, RB> {
         Once { #[pin] response: F },
         Repeatable {
             inner: S,
-            body: ReplayBody<B>,
             #[pin]
             state: State<F, RB>,
         },
@@ -74,9 +74,9 @@ where
         Self {
             operation,
             head: Some(head),
+            body: Some(body),
             call: Call::Repeatable {
                 inner,
-                body,
                 state: State::Calling { response },
             },
         }
@@ -87,6 +87,7 @@ where
         Self {
             operation,
             head: None,
+            body: None,
             call: Call::Once { response },
         }
     }
@@ -165,13 +166,9 @@ where
 
     fn parts(self: Pin<&mut Self>) -> (&mut Operation<C>, Kept<'_, B>) {
         let this = self.project();
-        let body = match this.call.project() {
-            CallProjection::Once { .. } => None,
-            CallProjection::Repeatable { body, .. } => Some(&*body),
-        };
         let kept = Kept {
             head: this.head.as_ref(),
-            body,
+            body: this.body.as_ref(),
         };
         (this.operation, kept)
     }
@@ -182,7 +179,9 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Result<S::Future, BoxError>> {
         let this = self.project();
-        let CallProjection::Repeatable { inner, body, .. } = this.call.project() else {
+        let (CallProjection::Repeatable { inner, .. }, Some(body)) =
+            (this.call.project(), this.body)
+        else {
             return Poll::Ready(Err(NotReplayable::Once.into()));
         };
         ready!(inner.poll_ready(cx)).map_err(Into::into)?;
