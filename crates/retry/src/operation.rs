@@ -26,8 +26,8 @@ pub(crate) struct Operation<C> {
     deadline: Option<Deadline>,
     /// What came before the attempt under way; `None` while it is the first.
     past: Option<Past>,
-    /// An attempt had to wait for its outcome.
-    pended: bool,
+    /// The first attempt is under way, and its outcome was never waited for.
+    at_once: bool,
 }
 
 /// What the attempts so far came to.
@@ -63,7 +63,7 @@ impl<C> Operation<C> {
             keyed: false,
             deadline: None,
             past: None,
-            pended: false,
+            at_once: true,
         }
     }
 
@@ -116,7 +116,7 @@ impl<C> Operation<C> {
 
     /// Notes that an attempt has to wait for its outcome.
     pub(crate) const fn pended(&mut self) {
-        self.pended = true;
+        self.at_once = false;
     }
 
     /// Records a success that came at once, without an attempt before it or a look at the clock;
@@ -126,10 +126,7 @@ impl<C> Operation<C> {
     where
         C: Classify<Response<RB>>,
     {
-        self.past.is_none()
-            && !self.pended
-            && self.policy.is_success(response)
-            && self.policy.budget.deposit_lately()
+        self.at_once && self.policy.is_success(response) && self.policy.budget.deposit_lately()
     }
 
     /// Weighs an attempt that was sent.
@@ -188,6 +185,7 @@ impl<C> Operation<C> {
         match self.decide(borrow(&result), verdict, keyed, kept, now) {
             Decision::Retry(delay) => {
                 telemetry::resend(self.attempt().get(), delay, verdict.reason);
+                self.at_once = false;
                 self.past = Some(Past {
                     attempts: self.attempt(),
                     sent: self.sent_before().max(verdict.sent),
