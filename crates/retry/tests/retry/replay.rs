@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use buttress_backoff::{Backoff, Jitter};
 use buttress_body::{ReplayBody, Superseded};
+use buttress_key::Profile;
 use buttress_retry::{Attempts, Reason, RetryLayer};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -15,7 +16,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
 use tower::{Layer, ServiceExt, service_fn};
 
-use crate::peer::{Body, Peer, get, request, send, status};
+use crate::peer::{Body, Peer, get, keyed, post, request, send, status, story};
 
 /// Counts its clones.
 #[derive(Default)]
@@ -72,6 +73,20 @@ async fn a_body_over_the_cap_is_sent_whole_and_once() {
     let layer = immediate().replay_cap(8);
     send(&layer, &peer, request(Method::PUT)).await.unwrap();
     assert_eq!(peer.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_key_of_a_request_that_cannot_be_repeated_is_known_when_its_answer_comes() {
+    let layer = immediate().profile(Profile::stripe_v1()).replay_cap(7);
+    let answered = async |request| {
+        let peer = Peer::new([status(409)]);
+        let answered = send(&layer, &peer, request).await;
+        assert_eq!(peer.seen()[0].body, "question");
+        story(&answered).map(|story| story.stopped)
+    };
+    // In flight to a provider that knows the key, and no cause to repeat anything to another.
+    assert_eq!(answered(keyed()).await, Some(Reason::NotReplayable));
+    assert_eq!(answered(post()).await, None);
 }
 
 /// Sends a stream of `chunks` of four bytes to a peer that reads `read` of them and then answers 503,
