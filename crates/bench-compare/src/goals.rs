@@ -90,13 +90,13 @@ pub(crate) const GOALS: &[Goal] = &[
     goal("breaker-consecutive/R0", "bare/R0", 150.0, 0.0),
     goal("breaker-window/R0", "bare/R0", 280.0, 0.0),
     goal("breaker-window-cloned/R0", "bare/R0", 370.0, 0.0),
-    // Counted at 1178. Five services that do the least cost 349
+    // Counted at 1178 to 1190. Five services that do the least cost 349
     // (`floor::stack/R4-random`): a key, a clone, two bodies wrapped, a status judged twice. What stands
     // between: the breaker's permit and window (271), the retry's terms and its body that can be sent
     // again (205 over `request-clone/R4`), the deadlines and clocks of two timeouts (118). The rest is
     // the key's layer, and moves: the future of 936 bytes once, the response at each layer that may
     // answer with another one (about 25 instructions a move).
-    goal("stack/R4-random", "key-and-clone/R4-random", 1100.0, 2.0).held_at(1190.0),
+    goal("stack/R4-random", "key-and-clone/R4-random", 1100.0, 2.0).held_at(1205.0),
 ];
 
 #[cfg(test)]
