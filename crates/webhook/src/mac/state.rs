@@ -1,8 +1,8 @@
 //! HMAC (RFC 2104) over the compression functions of SHA-1 and SHA-256 (FIPS 180-4).
 //!
-//! `Hmac` of the crate `hmac` is generic over hashes that wipe themselves, buffers and all, whenever they are cloned,
-//! finished or dropped; of a small delivery that is a fifth of the time. Here a state is its words and one
-//! block, and what is wiped is what tells something of the key.
+//! The crate `hmac` is generic over hashes that wipe themselves, buffers and all, whenever they are cloned,
+//! finished or dropped, which a small delivery feels. Here a state is its words and one block, and wiped is
+//! what tells of the key.
 
 use std::slice::from_ref;
 
