@@ -12,7 +12,7 @@ use buttress_webhook::{
     KeyError, KeyFuture, SnsScheme, SnsSubscription, VerifyingKeySource, aws_sns, verify,
 };
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Uri};
 use libfuzzer_sys::fuzz_target;
 
 /// Looks at what it is asked for.
@@ -51,7 +51,15 @@ fuzz_target!(|data: &[u8]| {
         Poll::Ready(verdict) => assert!(verdict.is_err()),
         Poll::Pending => panic!("nothing here waits"),
     }
-    if let Some(offered) = SnsSubscription::of(&body) {
-        assert!(offered.subscribe_url.starts_with("https://sns."));
+    if let Some(offered) = SnsSubscription::of(&body)
+        && let Ok(url) = offered.subscribe_url.parse::<Uri>()
+    {
+        // What a client would take for the host.
+        let host = url.host().unwrap();
+        assert!(host.starts_with("sns."), "{url}");
+        assert!(
+            host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn"),
+            "{url}"
+        );
     }
 });

@@ -345,6 +345,13 @@ async fn a_subscription_is_offered_and_not_visited() {
     for url in [
         "https://evil.example/",
         "http://sns.us-east-1.amazonaws.com/x",
+        // To a reader of URLs these are `sns.com`, `evil.amazonaws.com`, and a bucket.
+        "https://sns.com#.amazonaws.com/",
+        "https://sns.com?.amazonaws.com/",
+        "https://sns.com\\.amazonaws.com/",
+        "https://sns.user@evil.amazonaws.com/",
+        "https://sns.us-east-1:443.amazonaws.com/",
+        "https://sns.s3-us-west-2.amazonaws.com/x",
     ] {
         let outcome = sns(&client, &sns_confirmation(url)).await;
         assert_eq!(SnsSubscription::of(&outcome.handled.unwrap().1), None);

@@ -201,12 +201,21 @@ fn split(url: &str) -> Option<(&str, &str)> {
     fits.then_some((host, path))
 }
 
+/// Whether this is a host of AWS SNS: `sns.<region>.amazonaws.com`, or that of China.
+///
+/// A region is words and a number, as in `us-gov-west-1`. That it has only their characters keeps out a user
+/// or a fragment, and that its first word has no digit keeps out `s3-us-west-2`: the host is a bucket then.
 pub(crate) fn is_sns_host(host: &str) -> bool {
     let region = host.strip_prefix("sns.").and_then(|rest| {
         rest.strip_suffix(".amazonaws.com")
             .or_else(|| rest.strip_suffix(".amazonaws.com.cn"))
     });
-    region.is_some_and(|region| region.len() >= 3 && !region.contains('.'))
+    let Some((words, number)) = region.and_then(|region| region.rsplit_once('-')) else {
+        return false;
+    };
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
+    let is_number = (1..=2).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
+    is_number && words.contains('-') && words.split('-').all(is_word)
 }
 
 /// Whether AWS SNS publishes certificates under this URL; `strict` asks for the form of name that it uses.
@@ -265,11 +274,35 @@ mod tests {
             good.replace("SimpleNotificationService", "Other"),
             good.replace("us-east-1", "US-EAST-1"),
             good.replace("us-east-1", ""),
+            // A bucket by the name of `sns`.
+            good.replace("us-east-1", "s3-us-west-2"),
+            good.replace("us-east-1", "s3"),
+            good.replace("us-east-1", "us-east"),
+            good.replace("us-east-1", "us-1"),
+            good.replace("us-east-1", "us--1"),
             "https://evil.example/sns.us-east-1.amazonaws.com".to_owned(),
             String::new(),
         ] {
             assert!(!is_sns_certificate(&url, true), "{url}");
         }
+    }
+
+    #[test]
+    fn regions_of_every_partition_are_hosts() {
+        for region in [
+            "us-east-1",
+            "ap-southeast-5",
+            "us-gov-west-1",
+            "us-isob-east-1",
+            "eu-isoe-west-1",
+            "mx-central-1",
+        ] {
+            assert!(
+                is_sns_host(&format!("sns.{region}.amazonaws.com")),
+                "{region}"
+            );
+        }
+        assert!(is_sns_host("sns.cn-northwest-1.amazonaws.com.cn"));
     }
 
     #[test]
