@@ -196,6 +196,44 @@ mod tests {
         mac.chain_update(message).finalize().into_bytes().to_vec()
     }
 
+    /// Where a block ends, and where its padding no longer fits, nothing is left to chance.
+    #[test]
+    fn a_code_is_what_the_library_makes_it_at_every_length_and_cut() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        for algorithm in [Algorithm::Sha1, Algorithm::Sha256] {
+            let library = |key: &[u8], message: &[u8]| match algorithm {
+                Algorithm::Sha1 => whole::<Hmac<sha1::Sha1>>(key, message),
+                Algorithm::Sha256 => whole::<Hmac<sha2::Sha256>>(key, message),
+            };
+            for key in [1, 20, 32, 55, 63, 64, 65, 127, 128, 129, 256] {
+                let key = &bytes[..key];
+                let keys = Keys::raw(algorithm, &key.into()).unwrap();
+                for len in 0..200 {
+                    let message = &bytes[..len];
+                    assert_eq!(keys.sign(message), library(key, message), "{len}");
+                }
+            }
+            let keys = Keys::raw(algorithm, &"Jefe".into()).unwrap();
+            for len in 0..=192 {
+                let message = &bytes[..len];
+                let tag = Tag::of(&library(b"Jefe", message));
+                for cut in 0..=len {
+                    let (one, two) = message.split_at(cut);
+                    let mut state = keys.start();
+                    state.update(one);
+                    state.update(two);
+                    assert!(state.code().is(&tag), "{cut} of {len}");
+                }
+                // Pieces all of one size, so that a block fills in every way.
+                for size in 1..=len {
+                    let mut state = keys.start();
+                    message.chunks(size).for_each(|piece| state.update(piece));
+                    assert!(state.code().is(&tag), "{len} by {size}");
+                }
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn a_code_is_what_the_library_makes_it_however_its_message_is_cut(

@@ -2,13 +2,15 @@
 
 use buttress_event::EventId;
 use buttress_webhook::{
-    HmacScheme, PublicUrl, adyen_platform, calendly, clerk, dropbox, github, gitlab_signed,
-    hubspot_v3, intercom, lemonsqueezy, linear, meta, openai, paddle, razorpay, shopify,
-    shopify_events, slack, square, standard_webhooks, stripe, svix, typeform, workos, zoom,
+    HmacScheme, PublicUrl, Secrets, adyen_platform, calendly, clerk, dropbox, github,
+    gitlab_signed, hubspot_v3, intercom, lemonsqueezy, linear, meta, openai, paddle, razorpay,
+    shopify, shopify_events, slack, square, standard_webhooks, stripe, svix, typeform, workos,
+    zoom,
 };
 use http::Request;
 
 pub(crate) const KEY: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+const NEW_KEY: &str = "whsec_ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=";
 pub(crate) const BODY: &str =
     r#"{"id":"evt_1","event_id":"evt_1","webhookTimestamp":1790000000000}"#;
 
@@ -36,32 +38,47 @@ pub(crate) fn request() -> http::request::Builder {
 
 /// Each, and the id that it finds in [`request`] and [`BODY`].
 pub(crate) fn schemes() -> Vec<(HmacScheme, EventId)> {
+    with(&"secret".into(), &KEY.into(), &"00ff".into())
+}
+
+/// Each, while its secret is being rotated: the one of [`schemes`] is the old one.
+pub(crate) fn rotating() -> Vec<(HmacScheme, EventId)> {
+    with(
+        &["new secret", "secret"].into(),
+        &[NEW_KEY, KEY].into(),
+        &["ff00", "00ff"].into(),
+    )
+}
+
+/// With secrets as text, as a key of Standard Webhooks, and in hex.
+fn with(text: &Secrets, key: &Secrets, hex: &Secrets) -> Vec<(HmacScheme, EventId)> {
+    let (text, key, hex) = (|| text.clone(), || key.clone(), || hex.clone());
     let signed = |id: &str| EventId::signed(id);
     let unsigned = |id: &str| EventId::unsigned(id);
     vec![
-        (adyen_platform("00ff").unwrap(), EventId::None),
-        (calendly("secret").unwrap(), EventId::None),
-        (clerk(KEY).unwrap(), signed("msg_1")),
-        (dropbox("secret").unwrap(), EventId::None),
-        (github("secret").unwrap(), unsigned("d-1")),
-        (gitlab_signed(KEY).unwrap(), signed("msg_1")),
-        (hubspot_v3(url(), "secret").unwrap(), EventId::None),
-        (intercom("secret").unwrap(), signed("evt_1")),
-        (lemonsqueezy("secret").unwrap(), EventId::None),
-        (linear("secret").unwrap(), unsigned("l-1")),
-        (meta("secret", "token").unwrap(), EventId::None),
-        (openai(KEY).unwrap(), signed("msg_1")),
-        (paddle("secret").unwrap(), signed("evt_1")),
-        (razorpay("secret").unwrap(), unsigned("r-1")),
-        (shopify("secret").unwrap(), unsigned("w-1")),
-        (shopify_events("secret").unwrap(), unsigned("e-1")),
-        (slack("secret").unwrap(), signed("evt_1")),
-        (square(url(), "secret").unwrap(), signed("evt_1")),
-        (standard_webhooks(KEY).unwrap(), signed("msg_1")),
-        (stripe("secret").unwrap(), signed("evt_1")),
-        (svix(KEY).unwrap(), signed("msg_1")),
-        (typeform("secret").unwrap(), signed("evt_1")),
-        (workos("secret").unwrap(), signed("evt_1")),
-        (zoom("secret").unwrap(), EventId::None),
+        (adyen_platform(hex()).unwrap(), EventId::None),
+        (calendly(text()).unwrap(), EventId::None),
+        (clerk(key()).unwrap(), signed("msg_1")),
+        (dropbox(text()).unwrap(), EventId::None),
+        (github(text()).unwrap(), unsigned("d-1")),
+        (gitlab_signed(key()).unwrap(), signed("msg_1")),
+        (hubspot_v3(url(), text()).unwrap(), EventId::None),
+        (intercom(text()).unwrap(), signed("evt_1")),
+        (lemonsqueezy(text()).unwrap(), EventId::None),
+        (linear(text()).unwrap(), unsigned("l-1")),
+        (meta(text(), "token").unwrap(), EventId::None),
+        (openai(key()).unwrap(), signed("msg_1")),
+        (paddle(text()).unwrap(), signed("evt_1")),
+        (razorpay(text()).unwrap(), unsigned("r-1")),
+        (shopify(text()).unwrap(), unsigned("w-1")),
+        (shopify_events(text()).unwrap(), unsigned("e-1")),
+        (slack(text()).unwrap(), signed("evt_1")),
+        (square(url(), text()).unwrap(), signed("evt_1")),
+        (standard_webhooks(key()).unwrap(), signed("msg_1")),
+        (stripe(text()).unwrap(), signed("evt_1")),
+        (svix(key()).unwrap(), signed("msg_1")),
+        (typeform(text()).unwrap(), signed("evt_1")),
+        (workos(text()).unwrap(), signed("evt_1")),
+        (zoom(text()).unwrap(), EventId::None),
     ]
 }
