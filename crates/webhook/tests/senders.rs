@@ -48,6 +48,16 @@ async fn no_scheme_accepts_a_delivery_outside_its_window() {
     }
 }
 
+#[test]
+fn a_window_is_declared_only_where_a_time_is_signed() {
+    for (scheme, _) in schemes() {
+        let before = buttress_webhook::Scheme::facts(&scheme).window;
+        let scheme = scheme.window(Duration::from_secs(7));
+        let after = buttress_webhook::Scheme::facts(&scheme).window;
+        assert_eq!(after, before.map(|_| Duration::from_secs(7)), "{scheme:?}");
+    }
+}
+
 #[tokio::test]
 async fn no_scheme_accepts_a_delivery_without_a_header_that_it_needs() {
     for (scheme, _) in schemes() {

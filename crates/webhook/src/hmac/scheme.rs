@@ -35,9 +35,13 @@ impl HmacScheme {
     }
 
     /// Sets how far the signed time may lie from now, in either direction. Default: the sender's.
+    ///
+    /// Where no time is signed, as by GitHub, there is none to look at, and this changes nothing.
     #[must_use]
     pub const fn window(mut self, window: std::time::Duration) -> Self {
-        self.facts.window = Some(window);
+        if self.shape.timestamp.is_some() {
+            self.facts.window = Some(window);
+        }
         self
     }
 
