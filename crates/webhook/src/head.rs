@@ -121,6 +121,14 @@ pub fn decimal(text: &[u8]) -> Option<u64> {
     })
 }
 
+/// The seconds since 1970 of a time from 2001 to 2286, which has ten digits.
+///
+/// Where nothing separates a time from what is signed beside it, its length does: no digit can move.
+#[cfg(any(feature = "ed25519", feature = "p256"))]
+pub(crate) fn seconds(text: &[u8]) -> Option<u64> {
+    decimal(text).filter(|_| text.len() == 10)
+}
+
 /// Eight digits at once: neighbours make a pair, pairs a four, fours the number.
 ///
 /// D. Lemire, "Quickly parsing eight digits" (2018).

@@ -9,7 +9,7 @@ use http::request::Parts;
 
 use super::Key;
 use crate::encoding::{ANY_CASE, base64, hex};
-use crate::head::{decimal, label, single};
+use crate::head::{label, seconds, single};
 use crate::hmac::{feed, near, since_epoch};
 use crate::json::{Scalar, members};
 use crate::{Delivery, Facts, Part, Refused, Reply, Scheme, Verdict};
@@ -25,8 +25,6 @@ pub(crate) struct Form {
     pub(crate) before: Vec<Part>,
     /// Whether signatures are a list of `v1a,` and base64, and not one of hex.
     pub(crate) versions: bool,
-    /// Whether the time must be a number, and near.
-    pub(crate) timed: bool,
     pub(crate) id: Id,
     pub(crate) answer: fn(&[u8]) -> Option<Reply>,
 }
@@ -50,7 +48,6 @@ impl Ed25519Scheme {
     #[must_use]
     pub const fn window(mut self, window: Duration) -> Self {
         self.facts.window = Some(window);
-        self.form.timed = true;
         self
     }
 
@@ -96,13 +93,15 @@ impl Ed25519Scheme {
             .ok_or(Refused::Mismatch)?;
 
         let headers = &delivery.head.headers;
-        let mut receipt = self.facts.receipt().with_secret_index(index);
-        let number = decimal(single(headers, &self.form.timestamp)?);
-        if self.form.timed || number.is_some() {
-            let signed = Duration::from_secs(number.ok_or(Refused::Malformed)?);
-            let now = Duration::from_secs(since_epoch(delivery.now).as_secs());
-            receipt = receipt.with_timestamp(near(signed, now, self.facts.window)?);
-        }
+        let number = seconds(single(headers, &self.form.timestamp)?);
+        let signed = Duration::from_secs(number.ok_or(Refused::Malformed)?);
+        let now = Duration::from_secs(since_epoch(delivery.now).as_secs());
+        let at = near(signed, now, self.facts.window)?;
+        let receipt = self
+            .facts
+            .receipt()
+            .with_secret_index(index)
+            .with_timestamp(at);
         if let Some(reply) = (self.form.answer)(delivery.body) {
             return Ok(Verdict::Handshake(reply));
         }
@@ -142,7 +141,7 @@ impl Scheme for Ed25519Scheme {
     fn begin(&self, head: &Parts) -> Result<Ed25519Progress, Refused> {
         let signatures = self.signatures(head)?;
         let time = single(&head.headers, &self.form.timestamp)?;
-        let time = Some(time).filter(|time| decimal(time).is_some());
+        let time = Some(time).filter(|time| seconds(time).is_some());
         let mut running: Vec<_> = self
             .keys
             .iter()

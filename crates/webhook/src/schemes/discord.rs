@@ -11,7 +11,7 @@ use crate::{Ed25519Scheme, Facts, InvalidSecret, Part, Reply, Secrets};
 ///
 /// | | |
 /// |---|---|
-/// | Signed | `X-Signature-Timestamp`, body |
+/// | Signed | `X-Signature-Timestamp`, body; nothing in between, so the time must have its ten digits |
 /// | Signature | `X-Signature-Ed25519`: hex of either case |
 /// | Key | the application's public key: hex of 32 bytes |
 /// | Window | none by default, as in Discord's library; [`Ed25519Scheme::window`] sets one |
@@ -40,7 +40,6 @@ pub fn discord(keys: impl Into<Secrets>) -> Result<Ed25519Scheme, InvalidSecret>
             before: vec![Part::Header(timestamp.clone())],
             timestamp,
             versions: false,
-            timed: false,
             id: Id::Member("id"),
             answer: pong,
         },

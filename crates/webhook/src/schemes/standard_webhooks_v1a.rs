@@ -61,7 +61,6 @@ pub(crate) fn v1a_form() -> Form {
             Part::text("."),
         ],
         versions: true,
-        timed: true,
         id: crate::ed25519::Id::Header(header("webhook-id")),
         answer: |_| None,
     }
