@@ -58,13 +58,19 @@ impl Key {
     /// Takes in a key of any length; one longer than a block counts as its hash.
     pub(super) fn new(algorithm: Algorithm, key: &[u8]) -> Self {
         let mut block = Zeroizing::new([0; BLOCK]);
-        match (block.get_mut(..key.len()), algorithm) {
-            (Some(start), _) => start.copy_from_slice(key),
-            (None, Algorithm::Sha1) => block[..20].copy_from_slice(&Sha1::digest(key)),
-            (None, Algorithm::Sha256) => block[..32].copy_from_slice(&Sha256::digest(key)),
+        // Written and changed where it is wiped.
+        if let Some(start) = block.get_mut(..key.len()) {
+            start.copy_from_slice(key);
+        } else if algorithm == Algorithm::Sha1 {
+            if let Some(hash) = block.first_chunk_mut::<20>() {
+                Sha1::new_with_prefix(key).finalize_into(hash.into());
+            }
+        } else if let Some(hash) = block.first_chunk_mut::<32>() {
+            Sha256::new_with_prefix(key).finalize_into(hash.into());
         }
         let padded_with = |pad: u8| {
-            let block = Zeroizing::new(block.map(|byte| byte ^ pad));
+            let mut block = block.clone();
+            block.iter_mut().for_each(|byte| *byte ^= pad);
             let mut words = algorithm.initial();
             algorithm.compress(&mut words, from_ref(&*block));
             words
@@ -188,9 +194,12 @@ impl State {
 #[inline]
 fn last_block<const WORDS: usize>(hash: &Words, bits: u32) -> [u8; BLOCK] {
     let mut words = [0; BLOCK / 4];
-    words[..WORDS].copy_from_slice(&hash[..WORDS]);
-    words[WORDS] = 1 << 31;
-    words[15] = bits;
+    let (start, rest) = words.split_at_mut(WORDS);
+    let (hash, _) = hash.split_at(WORDS);
+    start.copy_from_slice(hash);
+    if let [end, .., length] = rest {
+        (*end, *length) = (1 << 31, bits);
+    }
     bytes(&words)
 }
 
