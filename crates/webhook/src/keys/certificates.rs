@@ -277,6 +277,9 @@ mod tests {
             // A bucket by the name of `sns`.
             good.replace("us-east-1", "s3-us-west-2"),
             good.replace("us-east-1", "s3"),
+            good.replace("us-east-1", "s3-accelerate"),
+            good.replace("us-east-1", "s3-external-1"),
+            good.replace("us-east-1", "s3-website-us-east-1"),
             good.replace("us-east-1", "us-east"),
             good.replace("us-east-1", "us-1"),
             good.replace("us-east-1", "us--1"),

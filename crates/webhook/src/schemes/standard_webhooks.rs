@@ -22,7 +22,8 @@ const PREFIX: &[u8] = b"whsec_";
 /// An id that contains `.` is refused, as the specification asks: it could be cut in two ways.
 /// Signatures of other versions are passed over.
 ///
-/// Source: the Standard Webhooks specification, `github.com/standard-webhooks/standard-webhooks`.
+/// Source: the Standard Webhooks specification, `github.com/standard-webhooks/standard-webhooks`. It asks for
+/// keys of 24 to 64 bytes; Svix issues and takes up to 75 (100 characters of base64, in the pattern of its API).
 ///
 /// # Errors
 /// [`InvalidSecret`] when a secret is not in this form; a public key (`whpk_`) is none.
