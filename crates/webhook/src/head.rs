@@ -88,14 +88,9 @@ pub(crate) fn label<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a
     std::str::from_utf8(value).ok()
 }
 
-/// The value of a request's query parameter, as written.
+/// The value of a request's first query parameter of this name, as written.
 pub(crate) fn query<'a>(head: &'a Parts, name: &str) -> Option<&'a str> {
-    parameter(head.uri.query()?, name)
-}
-
-/// The value of a query's first parameter of this name, as written.
-pub(crate) fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
-    query.split('&').find_map(|pair| {
+    head.uri.query()?.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=')?;
         (key == name).then_some(value)
     })

@@ -429,6 +429,25 @@ async fn what_twilio_did_not_sign_never_says_what_the_body_is() {
 }
 
 #[tokio::test]
+async fn the_text_of_a_form_never_says_what_the_body_of_twilios_is() {
+    use base64::Engine as _;
+    let hash = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+    // Somebody writes a message, and gets hold of the signature of the form that tells of it.
+    let signed = format!("a=1Body&bodySHA256={hash}&MessageSidSM1");
+    let mut mac = Hmac::<sha1::Sha1>::new_from_slice(b"secret").unwrap();
+    mac.update(format!("https://shop.example.com/sms?{signed}").as_bytes());
+    let signature = base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes());
+    let deliver = async |uri: &str, body: &str| {
+        let request = Request::post(uri).header("x-twilio-signature", &signature);
+        let request = request.body(Full::<Bytes>::from(body.to_owned())).unwrap();
+        send(&layer(twilio(url(), "secret").unwrap()), request).await
+    };
+    let form = format!("MessageSid=SM1&Body=%26bodySHA256%3D{hash}%26");
+    assert_eq!(deliver("/sms?a=1", &form).await.status, 204);
+    assert_eq!(deliver(&format!("/sms?{signed}"), "{}").await.status, 401);
+}
+
+#[tokio::test]
 async fn a_header_never_chooses_twilios_algorithm() {
     use base64::Engine as _;
     let mut mac = Hmac::<sha2::Sha256>::new_from_slice(b"secret").unwrap();

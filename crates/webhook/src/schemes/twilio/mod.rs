@@ -22,7 +22,7 @@ use crate::{
 ///
 /// | | |
 /// |---|---|
-/// | Signed | URL, then each form field's name and value, sorted; or the URL, with the body's SHA-256 in it |
+/// | Signed | URL, then each form field's name and value, sorted; or the URL, with the body's SHA-256 at its end |
 /// | Signature | `X-Twilio-Signature`: base64 of HMAC-SHA1 |
 /// | Secret | the auth token |
 /// | Window | none: Twilio signs no time |
