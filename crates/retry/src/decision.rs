@@ -68,11 +68,12 @@ impl Terms {
         if facts.attempt >= self.attempts {
             return Err(Reason::Attempts);
         }
-        if facts.sent != Sent::No && !facts.safe {
-            return Err(Reason::Unsafe);
-        }
+        // Before the next: of a body that is not kept nobody asks whether it would be safe to repeat.
         if !facts.replayable {
             return Err(Reason::NotReplayable);
+        }
+        if facts.sent != Sent::No && !facts.safe {
+            return Err(Reason::Unsafe);
         }
         let delay = match facts.verdict.retry_after {
             Some(hint) if hint > self.max_hint => return Err(Reason::HintTooLong),

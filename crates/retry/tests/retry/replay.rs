@@ -144,6 +144,22 @@ async fn a_stream_over_the_cap_loses_the_retry_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_body_over_the_cap_is_the_reason_whether_that_was_known_before_or_not() {
+    let layer = immediate().replay_cap(7);
+    let known = send(&layer, &Peer::new([status(503)]), post()).await;
+    assert_eq!(story(&known).unwrap().stopped, Reason::NotReplayable);
+
+    let frames = ["ques", "tion"].map(|data| Ok::<_, Infallible>(Frame::data(Bytes::from(data))));
+    let mut streamed = Request::new(StreamBody::new(futures_util::stream::iter(frames)));
+    *streamed.method_mut() = Method::POST;
+    let answered = layer
+        .layer(Peer::new([status(503)]))
+        .oneshot(streamed)
+        .await;
+    assert_eq!(story(&answered).unwrap().stopped, Reason::NotReplayable);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stream_answered_before_it_passed_the_cap_is_repeated() {
     let (response, lengths) = stream(4, 2, 8).await;
     assert_eq!(response.status(), StatusCode::OK);
