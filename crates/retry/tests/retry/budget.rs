@@ -1,13 +1,16 @@
 //! What the budget lets through.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use buttress_backoff::Backoff;
 use buttress_retry::{Budget, Reason, RetryLayer};
+use http::{Request, Response};
 use proptest::prelude::*;
-use tokio::time::Instant;
+use tokio::time::{Instant, advance, sleep};
+use tower::{Layer, ServiceExt, service_fn};
 
-use crate::peer::{Peer, get, send, status, story};
+use crate::peer::{Body, Peer, get, send, status, story};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -183,4 +186,17 @@ async fn a_retry_that_is_refused_for_another_reason_costs_nothing() {
     let hinted = status(503).with("retry-after", "3600");
     send(&layer, &Peer::new([hinted]), get()).await.unwrap();
     assert_eq!(budget.balance(Instant::now()), Some(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_success_that_was_waited_for_counts_in_the_second_in_which_it_came() {
+    let budget = Budget::new(100, 0);
+    let slow = service_fn(async |_: Request<_>| {
+        sleep(SECOND).await;
+        Ok::<_, Infallible>(Response::new(Body::default()))
+    });
+    let layer = poor().budget(budget.clone());
+    layer.layer(slow).oneshot(get()).await.unwrap();
+    advance(SECOND * 10).await;
+    assert_eq!(budget.balance(Instant::now()), Some(0));
 }

@@ -9,11 +9,12 @@ use buttress_deadline::Deadline;
 use buttress_key::Profile;
 use buttress_retry::{Exhausted, Outcome, Reason, RetryLayer};
 use http::Method;
-use tokio::time::Instant;
+use tokio::time::{Instant, advance};
+use tower::{Layer, Service, ServiceExt};
 
 use crate::peer::{
-    Answer, Failure, Peer, code, get, keyed, open, post, refused, request, reset, send, status,
-    story, successes_alone,
+    Answer, Body, Failure, Peer, code, get, keyed, open, post, refused, request, reset, send,
+    status, story, successes_alone,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -29,7 +30,7 @@ fn attempts(attempts: u32) -> NonZeroU32 {
 /// How many calls reach a peer that follows `script`, and why the last was the last.
 async fn outcome_of(
     layer: &RetryLayer,
-    request: http::Request<crate::peer::Body>,
+    request: http::Request<Body>,
     script: impl IntoIterator<Item = Answer>,
 ) -> (usize, Option<Reason>) {
     let peer = Peer::new(script);
@@ -282,6 +283,18 @@ async fn the_earlier_of_both_deadlines_counts() {
     request.extensions_mut().insert(deadline);
     let seen = outcome_of(&long, request, script()).await;
     assert_eq!(seen, (1, Some(Reason::Deadline)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_layers_limit_runs_from_the_call_and_not_from_its_first_poll() {
+    let peer = Peer::new([status(503)]);
+    let mut service = exact().within(SECOND * 5).layer(peer.clone());
+    let ready = ServiceExt::<http::Request<Body>>::ready(&mut service);
+    let call = ready.await.unwrap().call(get());
+    advance(SECOND * 4).await;
+    let answered = call.await;
+    assert_eq!(story(&answered).unwrap().stopped, Reason::Deadline);
+    assert_eq!(peer.calls(), 1);
 }
 
 #[tokio::test(start_paused = true)]
