@@ -96,10 +96,11 @@ impl<C> RetryLayer<C> {
         self
     }
 
-    /// Begins no attempt later than this after the call. Default: no such limit.
+    /// Waits for no attempt that would begin later than this after the call. Default: no such limit.
     ///
-    /// A running attempt is not cut; that is what a timeout layer is for. An earlier
-    /// `Deadline` in the request's extensions counts too.
+    /// It bounds the backoff alone. An attempt whose inner service is not ready then begins when it
+    /// is, and a running one is not cut; that is what a timeout layer is for. An earlier `Deadline`
+    /// in the request's extensions counts too.
     pub const fn within(mut self, limit: Duration) -> Self {
         self.policy.within = Some(limit);
         self
