@@ -28,6 +28,14 @@ struct Minute {
     attempts: u64,
 }
 
+impl Minute {
+    /// What the peer has to bear, as a multiple of what was asked of it.
+    #[allow(clippy::cast_precision_loss, reason = "counts of one minute")]
+    fn load(&self) -> f64 {
+        self.attempts as f64 / self.operations as f64
+    }
+}
+
 impl Peer {
     async fn operation(self, layer: RetryLayer) -> StatusCode {
         let inner = service_fn(move |_: Request<ReplayBody<Body>>| {
@@ -68,8 +76,10 @@ impl Peer {
         peer.down.store(true, Ordering::Relaxed);
         let outage = peer.minute(&layer, rate).await;
         println!(
-            "down for a minute at {rate}/s: {} attempts for {} operations",
-            outage.attempts, outage.operations,
+            "down for a minute at {rate}/s: {} attempts for {} operations, {:.3} for each",
+            outage.attempts,
+            outage.operations,
+            outage.load(),
         );
 
         peer.down.store(false, Ordering::Relaxed);
