@@ -1,6 +1,7 @@
 //! Behaviour of `TimeoutLayer::head`, poll by poll on a paused clock.
 
 use std::future::pending;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -148,6 +149,19 @@ async fn a_call_that_uses_up_the_tasks_budget_in_every_poll_still_times_out() {
     };
     assert!(result.unwrap_err().is::<Elapsed>());
     assert_eq!(begun.elapsed(), LIMIT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_panics_is_no_timeout() {
+    let service = TimeoutLayer::head(LIMIT).layer(service_fn(async |()| {
+        tokio::task::yield_now().await;
+        assert!(LIMIT.is_zero(), "the call's own fault");
+        Ok::<(), BoxError>(())
+    }));
+    let mut call = task::spawn(service.oneshot(()));
+    assert_pending!(call.poll());
+    let panic = catch_unwind(AssertUnwindSafe(|| call.poll())).unwrap_err();
+    assert_eq!(*panic.downcast::<&str>().unwrap(), "the call's own fault");
 }
 
 #[tokio::test(start_paused = true)]
