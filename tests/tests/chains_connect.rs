@@ -3,9 +3,15 @@
 use std::time::Duration;
 
 use buttress_classify::{Class, Health, Sent, Verdict};
+use hyper_util::client::legacy::Client as HyperUtil;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use tests::chains::{assert_means, empty, error_of, errors_held, meaning_of, request};
 use tests::clients::{Client, Kind, Settings, Version};
-use tests::peer::{Full, Identity, Peer, Plan, Refusing, Step};
+use tests::peer::{Full, Identity, Peer, Plan, Refusing, Step, trusting_nobody};
+use tower::timeout::TimeoutLayer;
+use tower::util::BoxCloneSyncService;
+use tower_layer::Layer;
 
 const VERSIONS: [Version; 2] = [Version::One, Version::Two];
 const UNCONNECTED: Verdict = Verdict::transient("connect").unsent();
@@ -56,6 +62,46 @@ async fn a_connection_that_is_never_answered() {
         let error = error_of(&client, request(&port.http().unwrap(), empty())).await;
         let verdict = Verdict::transient("timeout").unsent();
         assert_means(&error, verdict, (settings.kind, settings.version));
+    }
+}
+
+/// hyper-util hands on the limit's error as it is; reqwest puts one of its own in its place.
+#[tokio::test]
+async fn a_limit_around_the_connector() {
+    let port = Full::start().await.unwrap();
+    let limit = TimeoutLayer::new(Duration::from_millis(50));
+    let verdict = Verdict::transient("timeout").unsent();
+    for version in VERSIONS {
+        let two = version == Version::Two;
+        let request = || request(&port.http().unwrap(), empty());
+
+        // hyper-util asks for a future that can be moved.
+        let connector = BoxCloneSyncService::new(limit.layer(HttpConnector::new()));
+        let client = HyperUtil::builder(TokioExecutor::new())
+            .http2_only(two)
+            .build(connector);
+        let error = client.request(request()).await.unwrap_err();
+        assert_means(&error.into(), verdict, (Kind::HyperUtil, version));
+
+        let builder = reqwest_0_12::Client::builder().no_proxy();
+        let builder = builder.use_preconfigured_tls(trusting_nobody().unwrap());
+        let builder = match version {
+            Version::One => builder.http1_only(),
+            Version::Two => builder.http2_prior_knowledge(),
+        };
+        let client = Client::Reqwest012(builder.connector_layer(limit.clone()).build().unwrap());
+        let error = error_of(&client, request()).await;
+        assert_means(&error, verdict, (Kind::Reqwest012, version));
+
+        let builder = reqwest_0_13::Client::builder().no_proxy();
+        let builder = builder.tls_backend_preconfigured(trusting_nobody().unwrap());
+        let builder = match version {
+            Version::One => builder.http1_only(),
+            Version::Two => builder.http2_prior_knowledge(),
+        };
+        let client = Client::Reqwest013(builder.connector_layer(limit.clone()).build().unwrap());
+        let error = error_of(&client, request()).await;
+        assert_means(&error, verdict, (Kind::Reqwest013, version));
     }
 }
 
