@@ -134,6 +134,14 @@ async fn without_faults_every_order_takes_one_attempt() {
 }
 
 #[tokio::test]
+async fn a_seed_that_was_drawn_is_told_before_the_run() {
+    let output = checkout(&["--orders", "10", "--faults", "off", "--json"]).await;
+    let seed = format!("seed {}", last_line(&output)["seed"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(told.lines().next(), Some(&*seed), "{told}");
+}
+
+#[tokio::test]
 async fn for_people_there_is_a_table_without_a_colour_where_there_is_no_terminal() {
     let output = checkout(&["--orders", "20", "--faults", "mild", "--seed", "3"]).await;
     let table = String::from_utf8(output.stdout).unwrap();

@@ -123,7 +123,12 @@ const SHARED_LEASE: Duration = Duration::from_secs(2);
 
 /// Runs it, prints the report, and says how it went.
 pub(super) async fn run(args: &DemoArgs) -> Result<ExitCode, BoxError> {
-    let seed = args.seed.unwrap_or_else(|| u64::from(fastrand::u32(..)));
+    let seed = args.seed.unwrap_or_else(|| {
+        let seed = u64::from(fastrand::u32(..));
+        // At once: a run that never comes to its report must be repeatable too.
+        eprintln!("seed {seed}");
+        seed
+    });
     let provider = Child::start(seed, args.faults).await?;
     let stage = Stage {
         seed,
