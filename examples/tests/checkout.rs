@@ -1,6 +1,6 @@
 //! The main job as its users run it: `checkout`, its exit codes, and the last line of its output.
 
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use serde_json::Value;
 use tokio::process::Command;
@@ -139,6 +139,24 @@ async fn a_seed_that_was_drawn_is_told_before_the_run() {
     let seed = format!("seed {}", last_line(&output)["seed"]);
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(told.lines().next(), Some(&*seed), "{told}");
+}
+
+#[tokio::test]
+async fn a_report_that_nobody_reads_changes_no_exit_code() {
+    for format in [&["--json"][..], &[]] {
+        let mut run = Command::new(env!("CARGO_BIN_EXE_checkout"))
+            .args(["--orders", "5", "--faults", "off"])
+            .args(format)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        drop(run.stdout.take());
+        let ended = run.wait_with_output().await.unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(0), "{format:?}: {said}");
+    }
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ mod progress;
 mod seen;
 mod steady;
 
+use std::io::{self, Write};
 use std::net::Ipv4Addr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::process::ExitCode;
@@ -138,11 +139,14 @@ pub(super) async fn run(args: &DemoArgs) -> Result<ExitCode, BoxError> {
         None => steady::run(args, settings()?, &provider, stage).await?,
         Some(kills) => crash::run(args, kills, &provider, stage).await?,
     };
-    if args.json {
-        println!("{}", report.to_json());
+    let told = if args.json {
+        format!("{}\n", report.to_json())
     } else {
-        print!("{}", report.to_table());
-    }
+        report.to_table()
+    };
+    // That nobody listens any more, as behind `head`, is no fault of the run.
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(told.as_bytes()).and_then(|()| out.flush());
     Ok(ExitCode::from(report.exit_code()))
 }
 
