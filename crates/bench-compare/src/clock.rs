@@ -23,23 +23,23 @@ pub fn batch<'a>(calls: usize, mut call: impl FnMut() + 'a) -> Batch<'a> {
 /// What a call of one batch takes.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// Nanoseconds, in the middle of the calm rounds.
+    /// Nanoseconds, in the middle of all rounds.
     pub nanos: f64,
-    /// Nanoseconds more than the first batch of the same round, in the middle of the calm rounds.
+    /// Nanoseconds more than the first batch of the same round.
     pub over: f64,
-    /// How many times as long as the first batch of the same round: the middle of the calm rounds, and
-    /// the range of all.
+    /// How many times as long as the first batch of the same round.
     pub ratio: Spread,
 }
+
+/// What a call of each batch took, round by round.
+#[derive(Clone, Debug)]
+pub struct Rounds(Vec<Vec<f64>>);
 
 /// Times all batches in turns, `rounds` times; each makes `calls` calls.
 ///
 /// A machine that is slow for a while is slow for all batches of a round, so ratios within a round
-/// hold where times do not. They do not hold for all that runs: what waits for the processor's units suffers
-/// from a neighbour on the same core, and what waits for itself hardly. So the rounds that count are the
-/// calm ones, the tenth in which the first batch was quickest, whatever the others were. Each round begins
-/// with another batch, so that none always comes first.
-pub fn interleave(batches: &mut [Batch<'_>], rounds: usize, calls: usize) -> Vec<Timing> {
+/// hold where times do not. Each round begins with another batch, so that none always comes first.
+pub fn interleave(batches: &mut [Batch<'_>], rounds: usize, calls: usize) -> Rounds {
     let mut times = vec![Vec::with_capacity(rounds); batches.len()];
     for batch in batches.iter_mut() {
         batch();
@@ -51,37 +51,39 @@ pub fn interleave(batches: &mut [Batch<'_>], rounds: usize, calls: usize) -> Vec
             times[index].push(per_call(took.as_nanos(), calls));
         }
     }
-    let base = times.first().cloned().unwrap_or_default();
-    let calm = quickest_tenth(&base);
-    let in_calm = |values: &[f64]| -> Vec<f64> {
-        calm.iter()
-            .filter_map(|round| values.get(*round).copied())
-            .collect()
-    };
-    let calm_base = in_calm(&base);
-    times
-        .iter()
-        .map(|times| {
-            let calm = in_calm(times);
-            let over = calm.iter().zip(&calm_base).map(|(of, to)| of - to);
-            Timing {
-                nanos: Spread::of(calm.iter().copied()).median,
-                over: Spread::of(over).median,
-                ratio: Spread {
-                    median: Spread::of_ratios(&calm, &calm_base).median,
-                    ..Spread::of_ratios(times, &base)
-                },
-            }
-        })
-        .collect()
+    Rounds(times)
 }
 
-/// The rounds in which a batch was quickest: a tenth of them, and one at least.
-fn quickest_tenth(times: &[f64]) -> Vec<usize> {
-    let mut rounds: Vec<usize> = (0..times.len()).collect();
-    rounds.sort_by(|one, other| times[*one].total_cmp(&times[*other]));
-    rounds.truncate(times.len().div_ceil(10));
-    rounds
+impl Rounds {
+    /// The calm ones: the tenth in which the first batch was quickest, whatever the others were.
+    ///
+    /// A ratio does not hold within a round if a neighbour on the same core slows one batch, which waits for
+    /// the processor's units, and hardly the other, which waits for itself.
+    #[must_use]
+    pub fn calm(&self) -> Self {
+        let base = self.base();
+        let mut rounds: Vec<usize> = (0..base.len()).collect();
+        rounds.sort_by(|one, other| base[*one].total_cmp(&base[*other]));
+        rounds.truncate(base.len().div_ceil(10));
+        let calm = |times: &Vec<f64>| rounds.iter().map(|round| times[*round]).collect();
+        Self(self.0.iter().map(calm).collect())
+    }
+
+    /// What a call of each batch took, compared with the first.
+    #[must_use]
+    pub fn timings(&self) -> Vec<Timing> {
+        let base = self.base();
+        let timing = |times: &Vec<f64>| Timing {
+            nanos: Spread::of(times.iter().copied()).median,
+            over: Spread::of(times.iter().zip(base).map(|(of, to)| of - to)).median,
+            ratio: Spread::of_ratios(times, base),
+        };
+        self.0.iter().map(timing).collect()
+    }
+
+    fn base(&self) -> &[f64] {
+        self.0.first().map_or(&[], Vec::as_slice)
+    }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "below 2^52: a month")]
@@ -103,7 +105,7 @@ mod tests {
             .into_iter()
             .map(|name| batch(1, || order.borrow_mut().push_str(name)))
             .collect();
-        let timings = interleave(&mut batches, 3, 1);
+        let timings = interleave(&mut batches, 3, 1).timings();
         drop(batches);
 
         assert_eq!(order.into_inner(), "abc abc bca cab".replace(' ', ""));
@@ -113,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rounds_count_in_which_the_first_batch_was_quickest() {
+    fn rounds_are_calm_in_which_the_first_batch_was_quickest() {
         fn told(nanos: Vec<u64>) -> Batch<'static> {
             let mut nanos = nanos.into_iter();
             Box::new(move || Duration::from_nanos(nanos.next().unwrap()))
@@ -121,12 +123,11 @@ mod tests {
         // The first of each is the one before the rounds.
         let (mut base, mut other) = (vec![50; 21], vec![60; 21]);
         (base[3], base[8]) = (10, 20);
-        (other[3], other[8], other[9], other[10]) = (30, 60, 10, 150);
-        let [_, timing] = interleave(&mut [told(base), told(other)], 20, 1)[..] else {
-            panic!("two batches, two timings");
-        };
-        assert_eq!((timing.nanos, timing.over), (45.0, 30.0));
-        assert_eq!(timing.ratio.median, 3.0);
-        assert_eq!((timing.ratio.least, timing.ratio.most), (0.2, 3.0));
+        (other[3], other[8], other[9], other[10]) = (30, 70, 10, 150);
+        let rounds = interleave(&mut [told(base), told(other)], 20, 1);
+        assert_eq!(rounds.timings()[1].ratio.median, 1.2);
+        let calm = rounds.calm().timings()[1];
+        assert_eq!((calm.nanos, calm.over), (50.0, 35.0));
+        assert_eq!((calm.ratio.least, calm.ratio.most), (3.0, 3.5));
     }
 }

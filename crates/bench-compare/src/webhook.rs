@@ -218,7 +218,9 @@ fn section(size: Size) -> Result<Section, Failure> {
             })
         })
         .collect();
-    let timings = interleave(&mut batches, size.rounds, calls);
+    let timings = interleave(&mut batches, size.rounds, calls)
+        .calm()
+        .timings();
     let sha = timings[1].nanos;
     let rows = names.iter().zip(timings).zip(allocated);
     let rows = rows.map(|((name, timing), allocated)| {

@@ -124,7 +124,7 @@ fn compare(work: &[Vec<BeginRequest>]) -> [Row; 2] {
             })
         }),
     ];
-    let timings = interleave(&mut batches, ROUNDS, CYCLES);
+    let timings = interleave(&mut batches, ROUNDS, CYCLES).timings();
     let (maps, store) = (timings[0], timings[1]);
     let threads = work.len();
     let against = format!("Mutex<HashMap> × 16/{threads}-threads");
