@@ -9,6 +9,7 @@ use buttress_classify::{BoxError, find};
 use buttress_key::Profile;
 use buttress_retry::RetryLayer;
 use bytes::Bytes;
+use examples::checkout::shop::NewOrder;
 use examples::checkout::shop::answer::{Answer, Charged, read};
 use examples::checkout::shop::breaker::Breaker;
 use http::{Request, Response};
@@ -39,13 +40,22 @@ async fn charge(breaker: &Breaker) -> Answer {
         .await
 }
 
+fn meaning(answer: &Answer) -> Charged {
+    let order = NewOrder {
+        id: "o-1".into(),
+        amount: 5,
+        currency: "usd".into(),
+    };
+    read(answer, &Profile::stripe_v1(), &order)
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_order_of_which_nothing_was_sent_before_the_refusal_was_not_executed() {
     let breaker = breaker();
     breaker.layer().handle().force_open();
     let answer = charge(&breaker).await;
     assert!(find::<Open>(&**answer.as_ref().unwrap_err()).is_some());
-    assert_eq!(read(&answer, &Profile::stripe_v1()), Charged::NotExecuted);
+    assert_eq!(meaning(&answer), Charged::NotExecuted);
 }
 
 #[tokio::test(start_paused = true)]
@@ -53,10 +63,7 @@ async fn an_order_of_which_an_attempt_was_sent_before_the_refusal_is_unknown() {
     let breaker = breaker();
     let answer = charge(&breaker).await;
     assert!(find::<Open>(&**answer.as_ref().unwrap_err()).is_some());
-    assert_eq!(
-        read(&answer, &Profile::stripe_v1()),
-        Charged::Unknown { stored: false }
-    );
+    assert_eq!(meaning(&answer), Charged::Unknown { stored: false });
     let standing = breaker.standing();
     assert_eq!((standing.state, standing.refused), (Some(State::Open), 1));
 }

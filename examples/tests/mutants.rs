@@ -273,11 +273,11 @@ async fn mutant_a_key_in_flight_is_taken_for_a_refusal() {
             boxed(below_retry!(outer, gates))
         })
         .with_rules(|rules| {
-            rules.read = |answer, profile| match answer {
+            rules.read = |answer, profile, order| match answer {
                 Ok(response) if response.status() == StatusCode::CONFLICT => {
                     Charged::Declined("conflict".into())
                 }
-                _ => answer::read(answer, profile),
+                _ => answer::read(answer, profile, order),
             };
         });
     let (right, wrong) = tokio::join!(world().run(), mutant.run());
@@ -289,7 +289,7 @@ async fn mutant_a_key_in_flight_is_taken_for_a_refusal() {
 async fn mutant_the_unknown_is_taken_for_a_failure() {
     let plan = [Fault::ResetAfterCharging; 3];
     let mutant = World::new(&plan).with_rules(|rules| {
-        rules.read = |answer, profile| match answer::read(answer, profile) {
+        rules.read = |answer, profile, order| match answer::read(answer, profile, order) {
             Charged::Unknown { .. } => Charged::Declined("failed".into()),
             known => known,
         };

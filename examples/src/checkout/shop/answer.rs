@@ -44,9 +44,11 @@ pub enum Found {
     Undecided,
 }
 
-/// Reads what became of a charge; `profile` is what the provider promises about its keys.
+/// Reads what became of the charge of `order`; `profile` is what the provider promises about its keys.
+///
+/// A payment of another amount is none that anybody asked for: it is looked into, not booked.
 #[must_use]
-pub fn read(answer: &Answer, profile: &Profile) -> Charged {
+pub fn read(answer: &Answer, profile: &Profile, order: &NewOrder) -> Charged {
     let response = match answer {
         Ok(response) => response,
         Err(error) if find::<KeyRefused>(&**error).is_some_and(is_expired) => {
@@ -56,7 +58,7 @@ pub fn read(answer: &Answer, profile: &Profile) -> Charged {
     };
     let stored = profile.is_replay(response.headers());
     match response.status() {
-        status if status.is_success() => read_payment(&body(response)),
+        status if status.is_success() => read_payment(&body(response), order),
         status if status.is_server_error() => unless_unsent(answer, profile, stored),
         StatusCode::BAD_REQUEST
         | StatusCode::PAYMENT_REQUIRED
@@ -113,10 +115,12 @@ fn outcome(answer: &Answer, profile: &Profile) -> Outcome {
     }
 }
 
-fn read_payment(intent: &Value) -> Charged {
+fn read_payment(intent: &Value, order: &NewOrder) -> Charged {
     let id = intent["id"].as_str();
     match (id, intent["status"].as_str()) {
-        (Some(id), Some("succeeded") | None) => Charged::Paid(id.to_owned()),
+        (Some(id), Some("succeeded") | None) if costs(intent, order) => {
+            Charged::Paid(id.to_owned())
+        }
         (_, Some("canceled" | "requires_payment_method")) => Charged::Declined("declined".into()),
         _ => Charged::Unknown { stored: false },
     }
@@ -143,8 +147,8 @@ impl Found {
         };
         let (mut payments, mut undecided) = (Vec::new(), body["has_more"] == true);
         for intent in data.iter().filter(is_ours) {
-            match read_payment(intent) {
-                Charged::Paid(id) if costs(intent, order) => payments.push(id),
+            match read_payment(intent, order) {
+                Charged::Paid(id) => payments.push(id),
                 Charged::Declined(_) => {}
                 _ => undecided = true,
             }
@@ -194,8 +198,16 @@ mod tests {
         Ok(response)
     }
 
+    fn order() -> NewOrder {
+        NewOrder {
+            id: "o-1".into(),
+            amount: 5,
+            currency: "usd".into(),
+        }
+    }
+
     fn charged(answer: &Answer) -> Charged {
-        read(answer, &Profile::stripe_v1())
+        read(answer, &Profile::stripe_v1(), &order())
     }
 
     fn declined(reason: &str) -> Charged {
@@ -218,6 +230,18 @@ mod tests {
             ),
             (json!({"id": "pi_1", "status": "processing"}), UNKNOWN),
             (json!({"status": "succeeded"}), UNKNOWN),
+            (
+                json!({"id": "pi_1", "amount": 5, "currency": "usd"}),
+                Charged::Paid("pi_1".into()),
+            ),
+            (
+                json!({"id": "pi_1", "amount": 6, "currency": "usd"}),
+                UNKNOWN,
+            ),
+            (
+                json!({"id": "pi_1", "amount": 5, "currency": "eur"}),
+                UNKNOWN,
+            ),
             (json!("pi_1"), UNKNOWN),
         ] {
             assert_eq!(charged(&answer(200, &intent)), meaning, "{intent}");
@@ -270,11 +294,7 @@ mod tests {
 
     #[test]
     fn a_search_finds_the_payments_of_this_order_and_amount() {
-        let order = NewOrder {
-            id: "o-1".into(),
-            amount: 5,
-            currency: "usd".into(),
-        };
+        let order = order();
         let intent = |id: &str, order: &str, amount: u64, status: &str| {
             let metadata = json!({"order_id": order});
             json!({"id": id, "amount": amount, "currency": "usd", "status": status, "metadata": metadata})
@@ -314,11 +334,7 @@ mod tests {
 
     #[test]
     fn a_search_that_gives_no_list_is_no_answer() {
-        let order = NewOrder {
-            id: "o-1".into(),
-            amount: 5,
-            currency: "usd".into(),
-        };
+        let order = order();
         let empty = json!({"data": []});
         for answer in [
             answer(404, &empty),

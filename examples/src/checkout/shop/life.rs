@@ -134,7 +134,8 @@ impl Shop {
         }
         let (answer, attempts) = held.during(till.charge(held.row())).await?;
         telemetry::answered(held.row(), &answer);
-        let charged = (settings.rules.read)(&answer, &settings.profile);
+        let order = &held.row().order;
+        let charged = (settings.rules.read)(&answer, &settings.profile, order);
         let now = Instant::now();
         let row = held
             .update(|row| {

@@ -122,7 +122,7 @@ impl Settings {
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
     /// What an answer of the provider means for its order.
-    pub read: fn(&Answer, &Profile) -> Charged,
+    pub read: fn(&Answer, &Profile, &NewOrder) -> Charged,
     /// What follows a search.
     pub next: fn(&Doubt, &Found, Instant, &Lags) -> Step,
 }
