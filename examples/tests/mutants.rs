@@ -57,10 +57,11 @@ impl World {
         }
     }
 
-    /// A provider whose search is so far behind that nobody should trust it at once.
+    /// A provider whose search is so far behind that nobody should trust it at once: farther than the
+    /// waits between three attempts can last, of 1 s and 2 s, and the one before the first search.
     fn with_a_slow_search(mut self) -> Self {
-        self.provider.indexing = Duration::from_secs(3);
-        self.settings.lags.indexing = Duration::from_millis(3_500);
+        self.provider.indexing = Duration::from_millis(4_500);
+        self.settings.lags.indexing = Duration::from_secs(5);
         self
     }
 
