@@ -1,4 +1,3 @@
-use std::borrow::Borrow;
 use std::fmt::{self, Write as _};
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
@@ -80,18 +79,6 @@ impl Deref for Name {
 
     fn deref(&self) -> &str {
         self.as_str()
-    }
-}
-
-impl AsRef<str> for Name {
-    fn as_ref(&self) -> &str {
-        self
-    }
-}
-
-impl Borrow<str> for Name {
-    fn borrow(&self) -> &str {
-        self
     }
 }
 
